@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+# The task front of the house. A target with `##` after it is for people and shows in `make help`; the others serve them.
+
+PYTHON ?= python3
+# More words for `trunkline serve` and for pytest: make run ARGS="--http 127.0.0.1:9000", make test ARGS="-k sse"
+ARGS ?=
+
+VENV := .venv
+GENERATE_VENV := .venv-generate
+FLOOR_VENV := .venv-floor
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
+NODE_MODULES := tests/conformance/node_modules/.package-lock.json
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/.run-installed ## serve HTTP on 127.0.0.1:8080 and gRPC on 127.0.0.1:50051 (ARGS="..." adds options)
+	$(BIN)/trunkline serve $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.test-installed ## the quick tests (ARGS="..." for pytest)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: $(VENV)/.test-installed client-floor conformance-node ## every test, with outside programs and benchmarks
+	$(BIN)/python -m pytest --benchmark-enable $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## format, lint, types, dependency rule, contract, generated code, locks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(GENERATE_VENV)/bin/python tools/generate.py --check
+	$(BIN)/buf lint
+	$(BIN)/buf format proto --diff --exit-code
+	$(BIN)/python tools/check_locks.py
+
+.PHONY: fix
+fix: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## put right what ruff and buf can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(GENERATE_VENV)/bin/python tools/generate.py --imports-only
+	$(BIN)/buf format proto --write
+
+.PHONY: generate
+generate: $(GENERATE_VENV)/.installed ## make the Python code and the descriptor set from proto/
+	$(GENERATE_VENV)/bin/python tools/generate.py
+
+.PHONY: golden
+golden: $(VENV)/.test-installed ## write tests/golden anew from what the code answers now; read the diff before committing it
+	$(BIN)/python -m pytest --update-golden $(ARGS)
+
+.PHONY: lock
+lock: $(GENERATE_VENV)/.installed ## make requirements/*.txt anew (ARGS=--upgrade for newer versions)
+	$(GENERATE_VENV)/bin/python tools/lock.py $(ARGS)
+
+.PHONY: wheel
+wheel: $(VENV)/.test-installed ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: clean
+clean: ## remove environments, caches and built files
+	rm -rf $(VENV) $(GENERATE_VENV) $(FLOOR_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# ---- what the targets above need ----
+
+# $(call make-venv,FOLDER,LOCK)
+define make-venv
+$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Trunkline needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+$(PYTHON) -m venv $(1)
+$(1)/bin/python $(PIP_INSTALL) --require-hashes -r $(2)
+endef
+
+# Everything is installed with a hash; the project itself is installed in place, by the locked build backend.
+$(VENV)/.run-installed: requirements/run.txt pyproject.toml
+	$(call make-venv,$(VENV),$<)
+	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test-installed: requirements/test.txt $(VENV)/.run-installed
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(GENERATE_VENV)/.installed: requirements/generate.txt
+	$(call make-venv,$(GENERATE_VENV),$<)
+	@touch $@
+
+$(FLOOR_VENV)/.installed: requirements/floor.txt
+	$(call make-venv,$(FLOOR_VENV),$<)
+	@touch $@
+
+# The client at the lowest versions it allows, warnings as errors; the tests have it at the highest.
+.PHONY: client-floor
+client-floor: $(FLOOR_VENV)/.installed
+	PYTHONPATH=clients/python $(FLOOR_VENV)/bin/python -W error tools/import_client.py
+
+.PHONY: conformance-node
+conformance-node:
+	@if ! command -v npm >/dev/null; then \
+	  echo "npm is not on this machine: tests against the Node programs of tests/conformance are skipped"; \
+	  test "$${REQUIRE_TOOLCHAINS:-}" != 1; \
+	else $(MAKE) --no-print-directory $(NODE_MODULES); fi
+
+$(NODE_MODULES): tests/conformance/package-lock.json tests/conformance/.npmrc
+	cd tests/conformance && npm ci --ignore-scripts --no-progress
+	@touch $@

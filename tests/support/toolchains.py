@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that a test needs and a machine may lack: the test is skipped, or fails where REQUIRE_TOOLCHAINS=1 (CI)."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+NODE_PROGRAMS = Path(__file__).resolve().parent.parent / "conformance" / "node_modules" / ".bin"
+
+
+def require_program(name: str) -> str:
+    """Return the path of a program of the machine, such as go or node, or end the test."""
+    found = shutil.which(name)
+    if found is None:
+        _end_test(f"this test needs the program {name}, which is not on the path")
+    return found
+
+
+def require_node_program(name: str) -> str:
+    """Return the path of a program from tests/conformance/package.json, or end the test."""
+    require_program("node")
+    program = NODE_PROGRAMS / name
+    if not program.exists():
+        _end_test(f"this test needs {name} from tests/conformance: `make conformance-node` installs it")
+    return str(program)
+
+
+def _end_test(reason: str) -> NoReturn:
+    """Skip the running test, or fail it where nothing may be missing."""
+    if os.environ.get("REQUIRE_TOOLCHAINS") == "1":
+        pytest.fail(f"{reason} (REQUIRE_TOOLCHAINS=1)", pytrace=False)
+    pytest.skip(reason)
