@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding the model that a request names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Final
+
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.catalog.entry import Catalog, Model
+from trunkline_server.core.errors import FieldFault, GatewayError, Unavailability
+
+ORDERING_VARIANTS: Final = frozenset({"exacto", "floor", "nitro"})
+"""Suffixes of a slug that say how a model's endpoints are ordered, and leave the model as it is (OpenRouterTeam/docs, guides/routing)."""
+_FREE: Final = "free"
+_ONLINE: Final = "online"
+_MOST_SUGGESTIONS: Final = 3
+
+
+def find_model(catalog: Catalog, slug: str) -> Model:
+    """The model that a slug of a request names.
+
+    A slug may be followed by `:variant`, and by `?query` where the model takes one: the query is then part of each endpoint's `upstream_model`.
+    Raises GatewayError: MODEL_NOT_FOUND, or for a variant that is not served FREE_VARIANT_ENDED or FEATURE_UNAVAILABLE.
+    """
+    name, mark, query = slug.partition("?")
+    model = _find_by_name(catalog, name, slug)
+    if not mark:
+        return model
+    if not model.takes_query:
+        raise _not_found(catalog, slug, f"`{model.slug}` takes no `?query`")
+    return replace(
+        model,
+        endpoints=tuple(
+            replace(endpoint, upstream_model=f"{endpoint.upstream_model}?{query}") for endpoint in model.endpoints
+        ),
+    )
+
+
+def split_variant(catalog: Catalog, slug: str) -> tuple[str, str | None]:
+    """The slug without its variant, and the variant (None: there is none). A slug that the catalog lists with its suffix has none."""
+    name = slug.partition("?")[0]
+    base, mark, variant = name.rpartition(":")
+    if not mark or name in catalog.models:
+        return name, None
+    return base, variant
+
+
+def _find_by_name(catalog: Catalog, name: str, wanted: str) -> Model:
+    base, variant = split_variant(catalog, name)
+    model = catalog.models.get(base)
+    if model is None:
+        raise _not_found(catalog, wanted, f"there is no model `{wanted}`")
+    if variant is None or variant in ORDERING_VARIANTS:
+        return model
+    if variant == _FREE:
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_FREE_VARIANT_ENDED,
+            f"Model not available: `{base}` is not offered for free here.",
+            unavailability=Unavailability(requested_models=[wanted], fallback_models=[base]),
+        )
+    if variant == _ONLINE:
+        message = f"`:{_ONLINE}` asks for the web plugin, which this gateway does not run; `{base}` answers without it."
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_FEATURE_UNAVAILABLE,
+            message,
+            faults=[FieldFault(field="model", description=message)],
+        )
+    raise _not_found(catalog, wanted, f"`{base}` has no variant `{variant}`")
+
+
+def _not_found(catalog: Catalog, wanted: str, message: str) -> GatewayError:
+    """The error of an unknown model, with the slugs that come closest."""
+    base = split_variant(catalog, wanted)[0]
+    if base in catalog.models:
+        close = [base]
+    else:
+        # A slug without its author is the commonest slip.
+        close = [slug for slug in catalog.models if slug.partition("/")[2] == base]
+        close += get_close_matches(base, list(catalog.models), n=_MOST_SUGGESTIONS, cutoff=0.75)
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return GatewayError(
+        ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+        f"Model not found: {message}.{hint}",
+        faults=[FieldFault(field="model", description=message)],
+        unavailability=Unavailability(
+            requested_models=[wanted], fallback_models=list(dict.fromkeys(close))[:_MOST_SUGGESTIONS]
+        ),
+    )

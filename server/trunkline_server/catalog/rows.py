@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of the data files and of the settings file: what may be written about providers, models and endpoints.
+
+One schema for both, so that a provider is data in either place. A row says nothing about other rows; `load.py` checks them together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from trunkline.v1.model_pb2 import DefaultParameters, Pricing
+
+_PUSD_PER_USD: Final = 10**12
+_HIGHEST_PUSD: Final = 2**63 - 1
+PRICE_KEYS: Final = tuple(
+    name.removesuffix("_pusd") for name in Pricing.DESCRIPTOR.fields_by_name if name.endswith("_pusd")
+)
+"""What a price may be for: the keys of `trunkline.v1.Pricing` without unit."""
+PARAMETER_KEYS: Final = tuple(DefaultParameters.DESCRIPTOR.fields_by_name)
+"""Which request parameters a model may prefer."""
+
+
+def read_price(value: object) -> int:
+    """The price in 1e-12 USD of a decimal in USD, written as a string or a number. Raises PydanticCustomError."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise PydanticCustomError("price", 'a price is a decimal of USD in quotes, such as "0.0000025"')
+    try:
+        # repr of a float is the shortest text that reads back as it, so what was written in the file.
+        price = Decimal(value if isinstance(value, str) else repr(value))
+        pusd = price * _PUSD_PER_USD
+    except ArithmeticError:
+        raise PydanticCustomError("price", 'a price is a decimal of USD in quotes, such as "0.0000025"') from None
+    if not pusd.is_finite() or not 0 <= pusd <= _HIGHEST_PUSD:
+        raise PydanticCustomError("price", "a price is 0 USD or more, and at most 9 million")
+    if pusd != pusd.to_integral_value():
+        raise PydanticCustomError("price", "a price has at most 12 decimal places")
+    return int(pusd)
+
+
+def text_like(pattern: str, expected: str) -> AfterValidator:
+    """A check that a text has a form. `expected` completes the sentence of a fault: "must be ..."."""
+    form = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if form.fullmatch(text) is None:
+            raise PydanticCustomError("text_form", "must be {expected}", {"expected": expected})
+        return text
+
+    return AfterValidator(check)
+
+
+Price = Annotated[int, BeforeValidator(read_price, json_schema_input_type=str)]
+Whole = Annotated[int, Strict(), Field(ge=0)]
+Tokens = Annotated[int, Strict(), Field(ge=1)]
+Seconds = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
+Switch = Annotated[bool, Strict()]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+ProviderSlug = Annotated[
+    str, text_like(r"[a-z0-9][a-z0-9._-]*", "made of lower-case letters, digits, `.`, `_` and `-`")
+]
+ModelSlug = Annotated[
+    str, text_like(r"~?[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.:@+-]*", "written `author/name`, such as `openai/gpt-4o`")
+]
+Tag = Annotated[str, text_like(r"[a-z0-9][a-z0-9._/-]*", "made of lower-case letters, digits, `.`, `_`, `-` and `/`")]
+
+
+class Row(BaseModel):
+    """A table of a file. Unknown keys are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TimeoutsRow(Row):
+    """How long a provider may take, in seconds."""
+
+    connect_s: Seconds = 5.0
+    """To accept a connection."""
+    first_byte_s: Seconds = 300.0
+    """To begin its answer."""
+    idle_s: Seconds = 60.0
+    """Between two reads of its answer."""
+
+
+class ProviderRow(Row):
+    """A provider: who offers models, and how it is spoken to."""
+
+    slug: ProviderSlug
+    """How `provider.order` and the endpoints name it: lower-case letters, digits, `.`, `_`, `-`."""
+    name: Text | None = None
+    """Its name for people; unset: the slug."""
+    base_url: str | None = None
+    """Where its API begins, up to and without `/chat/completions`; not for the transport `simulator`."""
+    dialect: Text = "openai_chat"
+    """The JSON language it speaks."""
+    transport: Literal["http", "simulator"] = "http"
+    """What reaches it."""
+    takes_extensions: Switch = False
+    """It understands every field of the contract, not only OpenAI's; false: the gateway's own fields are not sent."""
+    allow_plain_http: Switch = False
+    """`base_url` may begin with `http://` although its host is not this machine: keys and prompts then travel unencrypted."""
+    timeouts: TimeoutsRow = TimeoutsRow()
+    """How long it may take, in seconds."""
+    privacy_policy_url: Text | None = None
+    """Its privacy policy."""
+    terms_of_service_url: Text | None = None
+    """Its terms."""
+    status_page_url: Text | None = None
+    """Its status page."""
+    headquarters: Text | None = None
+    """Its country, as two letters of ISO 3166-1."""
+    datacenters: tuple[Text, ...] = ()
+    """The countries of its data centres."""
+
+
+class EndpointRow(Row):
+    """An endpoint: the model of the table above it, offered by one provider."""
+
+    provider: ProviderSlug
+    """The provider's slug."""
+    upstream_model: Text
+    """The name by which the provider knows the model."""
+    tag: Tag | None = None
+    """The endpoint's own slug for `provider.order`; unset: the provider's. Needed where a provider offers the model twice."""
+    prices: Mapping[Literal[PRICE_KEYS], Price] = {}  # type: ignore[valid-type] # the keys are the contract's
+    """USD per token, request or unit, as decimals in quotes: `{ prompt = "0.0000025", completion = "0.00001" }`. Unset: free."""
+    context_length: Tokens | None = None
+    """Most tokens of prompt and answer together; unset: the model's."""
+    max_completion_tokens: Tokens | None = None
+    """Most tokens of the answer; unset: unknown."""
+    max_prompt_tokens: Tokens | None = None
+    """Most tokens of the prompt; unset: unknown."""
+    quantization: Text | None = None
+    """The precision of its weights, such as `fp8`; unset: unknown."""
+    supported_parameters: tuple[Text, ...] = ()
+    """The request parameters it knows."""
+    supports_implicit_caching: Switch = False
+    """It caches prefixes by itself."""
+
+
+class ModelRow(Row):
+    """A model as clients name it."""
+
+    slug: ModelSlug
+    """How requests name it: `author/name`."""
+    name: Text | None = None
+    """Its name for people; unset: the slug."""
+    canonical_slug: ModelSlug | None = None
+    """The slug that never changes its meaning; unset: the slug."""
+    description: str = ""
+    """What it is."""
+    created_s: Whole = 0
+    """When it was published, in Unix seconds; 0: unknown."""
+    context_length: Tokens | None = None
+    """Most tokens of prompt and answer together; unset: unknown."""
+    input_modalities: tuple[Text, ...] = ("text",)
+    """What it reads: `text`, `image`, `file`, `audio`, `video`."""
+    output_modalities: tuple[Text, ...] = ("text",)
+    """What it writes: `text`, `image`, `audio`."""
+    tokenizer: Text | None = None
+    """The family of its tokenizer."""
+    instruct_type: Text | None = None
+    """The form of its prompts."""
+    hugging_face_id: Text | None = None
+    """Its name at Hugging Face."""
+    knowledge_cutoff: Text | None = None
+    """The day to which its knowledge reaches: `YYYY-MM-DD`."""
+    expiration_date: Text | None = None
+    """The day it is withdrawn: `YYYY-MM-DD`."""
+    is_moderated: Switch = False
+    """Its provider moderates prompts."""
+    supported_voices: tuple[Text, ...] = ()
+    """Voices it speaks with."""
+    default_parameters: Mapping[Literal[PARAMETER_KEYS], float] = {}  # type: ignore[valid-type] # as above
+    """Parameters it prefers when a request is silent: `{ temperature = 0.7 }`."""
+    takes_query: Switch = False
+    """Requests may add `?key=value` to the slug; it goes to the provider as part of the model's name."""
+    endpoints: tuple[EndpointRow, ...] = ()
+    """Where it is offered, in the order in which they are tried."""

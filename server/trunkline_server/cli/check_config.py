@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`trunkline check-config`: every fault of a settings file at once, before anything is started with it."""
+
+from __future__ import annotations
+
+import argparse
+
+from trunkline_server.cli.settings_file import load_settings
+from trunkline_server.cli.terminal import Terminal
+from trunkline_server.config.read import make_catalog
+from trunkline_server.config.settings import Settings
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `check-config` to the command line."""
+    parser = commands.add_parser(
+        "check-config",
+        help="find all faults of a settings file",
+        description=(
+            "Find all faults of a settings file, each with its line. Variables that the file names (${NAME}) must be set, as for serving. "
+            "Exit status 0: no fault, 1: faults."
+        ),
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", metavar="FILE", help="the settings file (TOML)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Check the file and say what it amounts to."""
+    settings = load_settings(arguments.file, terminal, {})
+    terminal.say(f"{arguments.file}: ok\n{summarise(settings)}")
+    return 0
+
+
+def summarise(settings: Settings) -> str:
+    """What the settings offer, where and to whom, in three lines."""
+    catalog = make_catalog(settings)
+    endpoints = sum(len(model.endpoints) for model in catalog.models.values())
+    if settings.keys:
+        callers = f"{_count(len(settings.keys), 'key')}: " + ", ".join(key.name for key in settings.keys)
+    else:
+        callers = "no keys, and everybody who can connect" if settings.insecure else "no keys, and this machine alone"
+    return (
+        f"  offers   {_count(len(catalog.models), 'model')} at {_count(endpoints, 'endpoint')} of {_count(len(catalog.providers), 'provider')}\n"
+        f"  listens  HTTP {settings.http.listen}, gRPC {settings.grpc.listen}\n"
+        f"  serves   {callers}"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading the settings: sources, types, checks. Every fault is found before any is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from trunkline_server.catalog.entry import Catalog
+from trunkline_server.catalog.load import Table, build_catalog, read_builtin
+from trunkline_server.catalog.rows import ProviderRow
+from trunkline_server.config.checks import check_written
+from trunkline_server.config.faults import Fault, SettingsError, describe_error
+from trunkline_server.config.lines import Path
+from trunkline_server.config.scalars import find_scalars, strip
+from trunkline_server.config.settings import Settings
+from trunkline_server.config.sources import SettingsFile, Written, read_sources
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_SIMULATOR: Final = "simulator"
+
+
+def read_settings(
+    *,
+    file: SettingsFile | None = None,
+    environment: Mapping[str, str] = _NOTHING,
+    flags: Mapping[str, object] = _NOTHING,
+) -> Settings:
+    """The settings of a file (None: the simulator alone), the environment's variables and the flags of the command line, the later winning.
+
+    `flags` maps a flag such as `--log-format` to its value, as a text or already read. Raises SettingsError with every fault.
+    """
+    written = read_sources(file=file, environment=environment, flags=flags, scalars=tuple(find_scalars()))
+    faults = list(written.faults)
+    settings = None
+    try:
+        settings = Settings.model_validate(written.tree)
+    except ValidationError as error:
+        faults += _type_faults(error, written)
+    faults += [
+        fault
+        for fault in check_written(written, _builtin_tables(simulator=written.value_at(("simulator",)) is not False))
+        if not _is_broken(fault, written)
+    ]
+    if faults or settings is None:
+        raise SettingsError(_in_order(faults))
+    return settings
+
+
+def make_catalog(settings: Settings) -> Catalog:
+    """Everything that the settings offer: the file's models and providers, then the simulator's."""
+    tables = _builtin_tables(simulator=settings.simulator)
+    providers: list[ProviderRow] = [*settings.providers]
+    models = [*settings.models]
+    for table in tables:
+        builtin = Settings.model_validate(table)
+        providers += builtin.providers
+        models += builtin.models
+    # Whoever runs the gateway without a file should get an answer to the shortest request there is.
+    only_builtin = None if settings.models or not models else models[0].slug
+    return build_catalog(providers, models, default_model=settings.default_model or only_builtin)
+
+
+def known_keys(path: Path) -> list[str]:
+    """The keys that may stand in the table at a path."""
+    annotation: Any = Settings
+    for part in path:
+        annotation = strip(annotation)
+        if isinstance(part, int):
+            annotation = get_args(annotation)[0]
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(part)
+            annotation = field.annotation if field else None
+        else:
+            return []
+    annotation = strip(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return list(annotation.model_fields)
+    if get_origin(annotation) is not None and get_args(annotation):
+        return [str(key) for key in get_args(strip(get_args(annotation)[0]))]
+    return []
+
+
+def _builtin_tables(*, simulator: bool) -> Sequence[Table]:
+    return [read_builtin(_SIMULATOR)] if simulator else []
+
+
+def _type_faults(error: ValidationError, written: Written) -> list[Fault]:
+    faults = []
+    for detail in error.errors(include_url=False, include_input=False):
+        path: Path = detail["loc"]
+        if path in written.broken:
+            continue
+        of_key = path[-1] == "[key]"
+        table = path[:-2] if of_key else path[:-1]
+        place = path[:-1] if of_key else table if detail["type"] == "missing" else path
+        told = table if of_key or detail["type"] in {"missing", "extra_forbidden"} else path
+        faults.append(written.fault_at(place, describe_error(detail, known_keys(table)), told=told))
+    return faults
+
+
+def _is_broken(fault: Fault, written: Written) -> bool:
+    return fault.path in written.broken
+
+
+def _in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """The faults of the file by line, then the others; each once."""
+    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line == 0, fault.line))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of settings that pydantic does not have: a secret that cannot be printed by accident, and an address to listen on."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final, NoReturn, final
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+_REDACTED: Final = "***"
+_HIGHEST_PORT: Final = 65535
+_LISTEN: Final = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.%]+)\]|(?P<plain>[^\[\]:\s/]+)):(?P<port>[0-9]{1,5})")
+
+
+@final
+class Secret:
+    """A text that shows as `***` wherever it is printed, formatted or dumped. Only `reveal` gives it out."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return _REDACTED
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Read from a text that is not empty; always written as `***`."""
+        return core_schema.no_info_plain_validator_function(
+            cls._read, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )
+
+    @classmethod
+    def _read(cls, value: object) -> Secret:
+        if isinstance(value, Secret):
+            return value
+        text = value.strip() if isinstance(value, str) else ""
+        if not text or not text.isascii() or not text.isprintable():
+            raise PydanticCustomError("secret", "a secret is a text of printable ASCII characters that is not empty")
+        return cls(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where to accept connections. `port` 0 means any free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Only this machine can reach it."""
+        return is_loopback_host(self.host)
+
+    def __str__(self) -> str:
+        return join_host_port(self.host, self.port)
+
+    @classmethod
+    def read(cls, value: object) -> Listen:
+        """An address from `HOST:PORT`, `[IPV6]:PORT`. Raises PydanticCustomError."""
+        if isinstance(value, Listen):
+            return value
+        match = _LISTEN.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise PydanticCustomError(
+                "listen", 'an address is written "HOST:PORT", such as "127.0.0.1:8080" or "[::1]:8080"'
+            )
+        port = int(match["port"])
+        if port > _HIGHEST_PORT:
+            raise PydanticCustomError("listen", "a port is at most 65535")
+        return cls(host=match["bracketed"] or match["plain"], port=port)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Read from its text, written as its text."""
+        return core_schema.no_info_plain_validator_function(
+            cls.read, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+
+def is_loopback_host(host: str) -> bool:
+    """Tell whether a host is this machine alone: `localhost` or a loopback address, with or without brackets."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def join_host_port(host: str, port: int) -> str:
+    """`HOST:PORT`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
