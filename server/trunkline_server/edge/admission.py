@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who calls, until when, within which limits: what both edges do before the engine hears of a call.
+
+A key is never stored: its SHA-256 is looked up and compared in constant time. The look-up by hash tells an attacker nothing, since nobody can choose the
+hash of a key that they do not know. The keys are random and long (`trunkline keys new`), so a slow hash would protect nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.call import Call, Principal, make_generation_id
+from trunkline_server.core.checks import check_request
+from trunkline_server.core.errors import FieldFault, GatewayError
+
+ANONYMOUS: Final = Principal(name="anonymous")
+REQUEST_ID_HEADER: Final = "x-request-id"
+SESSION_HEADER: Final = "x-session-id"
+TIMEOUT_HEADER: Final = "x-request-timeout"
+ROUTER_METADATA_HEADER: Final = "x-openrouter-metadata"
+_LONGEST_KEY: Final = 512
+_LONGEST_REQUEST_ID: Final = 128
+_LONGEST_SESSION_ID: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """A client's key at rest: its name for people, and the SHA-256 of the key in lower-case hex."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTerms:
+    """What the wire says about a call besides its request.
+
+    `wire` is "grpc" or "http"; `headers` are lower-case names to values; `timeout_s` is the limit that the wire itself carries (gRPC's deadline; None: none),
+    which wins over the header.
+    """
+
+    wire: str
+    streamed: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+
+
+class Admission:
+    """Checks keys and turns requests into calls.
+
+    `clock_s` is the wall clock in Unix seconds, `monotonic_s` the clock of deadlines, `random_bytes(n)` a cryptographic source. Without `keys` every
+    caller is anonymous.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Sequence[KeyRecord],
+        default_timeout_s: float,
+        max_timeout_s: float,
+        clock_s: Callable[[], float],
+        monotonic_s: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._keys = {record.sha256: Principal(name=record.name) for record in keys}
+        self._default_timeout_s = default_timeout_s
+        self._max_timeout_s = max_timeout_s
+        self._clock_s = clock_s
+        self._monotonic_s = monotonic_s
+        self._random_bytes = random_bytes
+
+    @property
+    def open_to_all(self) -> bool:
+        """No keys are set: every caller is anonymous."""
+        return not self._keys
+
+    def authenticate(self, authorization: Sequence[str]) -> Principal:
+        """The principal of the values of the `authorization` header, of which exactly one is due. Raises GatewayError (AUTHENTICATION)."""
+        if self.open_to_all:
+            return ANONYMOUS
+        if len(authorization) != 1:
+            came = "none came" if not authorization else f"{len(authorization)} came"
+            raise _unauthenticated(f"one `authorization: Bearer <key>` header is due, {came}")
+        scheme, _, key = authorization[0].strip().partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key or len(key) > _LONGEST_KEY:
+            raise _unauthenticated("the `authorization` header must read `Bearer <key>`")
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        for known, principal in self._keys.items():
+            if hmac.compare_digest(known, digest):
+                return principal
+        raise _unauthenticated("the key is not known here")
+
+    def make_request_id(self, headers: Mapping[str, str]) -> str:
+        """The caller's `x-request-id` where it is fit to be echoed (printable ASCII, at most 128 characters), else a new one."""
+        given = headers.get(REQUEST_ID_HEADER, "")
+        if given and len(given) <= _LONGEST_REQUEST_ID and given.isascii() and given.isprintable():
+            return given
+        return "req-" + self._random_bytes(12).hex()
+
+    def make_generation_id(self) -> str:
+        """A new generation id for now."""
+        return make_generation_id(int(self._clock_s() * 1000), self._random_bytes(10))
+
+    def admit(
+        self,
+        request: ChatCompletionRequest,
+        principal: Principal,
+        terms: CallTerms,
+        *,
+        request_id: str,
+        generation_id: str,
+    ) -> Call:
+        """The call that a decoded and validated request makes. Raises GatewayError where its parts contradict one another or ask for what is not served."""
+        check_request(request)
+        return Call(
+            generation_id=generation_id,
+            request_id=request_id,
+            principal=principal,
+            request=request,
+            created_s=int(self._clock_s()),
+            deadline_s=self._monotonic_s() + self._timeout_s(terms),
+            streamed=terms.streamed,
+            wire=terms.wire,
+            session_id=_session_id(request, terms.headers),
+            wants_router_metadata=terms.headers.get(ROUTER_METADATA_HEADER, "").lower() == "enabled",
+        )
+
+    def _timeout_s(self, terms: CallTerms) -> float:
+        timeout_s = terms.timeout_s
+        if timeout_s is None:
+            text = terms.headers.get(TIMEOUT_HEADER)
+            timeout_s = self._default_timeout_s if text is None else _read_timeout(text)
+        return min(timeout_s, self._max_timeout_s)
+
+
+def _read_timeout(text: str) -> float:
+    try:
+        timeout_s = float(text)
+    except ValueError:
+        timeout_s = -1.0
+    if not 0 < timeout_s < float("inf"):
+        message = f"the `{TIMEOUT_HEADER}` header must be a number of seconds above 0"
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_INVALID_REQUEST,
+            message,
+            faults=[FieldFault(field=TIMEOUT_HEADER, description=message)],
+        )
+    return timeout_s
+
+
+def _session_id(request: ChatCompletionRequest, headers: Mapping[str, str]) -> str | None:
+    if request.HasField("session_id"):
+        return request.session_id
+    header = headers.get(SESSION_HEADER)
+    if header is not None and len(header) > _LONGEST_SESSION_ID:
+        message = f"the `{SESSION_HEADER}` header must have at most {_LONGEST_SESSION_ID} characters, not {len(header)}"
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_INVALID_REQUEST,
+            message,
+            faults=[FieldFault(field=SESSION_HEADER, description=message)],
+        )
+    return header
+
+
+def _unauthenticated(message: str) -> GatewayError:
+    return GatewayError(ErrorReason.ERROR_REASON_AUTHENTICATION, f"Not authenticated: {message}.")

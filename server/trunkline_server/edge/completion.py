@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unary answer: the fold of the stream, on both wires."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from trunkline.v1.chat_response_pb2 import ChatCompletion
+from trunkline_server.core.call import Call
+from trunkline_server.core.chunks import Fold
+from trunkline_server.core.errors import GatewayError, error_body
+from trunkline_server.core.ports import Gateway
+
+
+async def complete(gateway: Gateway, call: Call) -> ChatCompletion:
+    """The whole answer to a call.
+
+    A failure before the first content is raised (GatewayError). One after it is told beside the partial content: `error` set, finish reason `error`.
+    """
+    fold = Fold()
+    try:
+        async with aclosing(gateway.run(call)) as batches:
+            async for batch in batches:
+                fold.add(batch)
+    except GatewayError as error:
+        if not fold.has_content:
+            raise
+        return fold.fail(error_body(error))
+    return fold.result()

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unary RPCs from a table of names."""
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc import aio
+
+from support.grpc_edge import LIST_MODELS, details_of, list_models, make_admission, running_edge
+from trunkline.v1 import model_service_pb2, model_service_pb2_grpc
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.call import Principal
+from trunkline_server.core.errors import GatewayError
+
+
+async def refuse(request: Message, principal: Principal) -> Message:
+    """An RPC that fails."""
+    raise GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, "There is no such model.")
+
+
+async def break_down(request: Message, principal: Principal) -> Message:
+    """An RPC with a bug."""
+    raise RuntimeError("the password is hunter2")
+
+
+async def test_an_rpc_of_the_table() -> None:
+    """The request and the caller go in, the response comes out."""
+    async with running_edge(admission=make_admission("sk-a")) as running:
+        stub = model_service_pb2_grpc.ModelServiceStub(running.channel)
+        call = stub.ListModels(
+            model_service_pb2.ListModelsRequest(q="sim"), metadata=[("authorization", "Bearer sk-a")]
+        )
+        response = await call
+    assert [model.id for model in response.data] == ["sim/key-0"]
+
+
+async def test_requests_are_validated() -> None:
+    """The contract's rules hold for every request."""
+    async with running_edge() as running:
+        request = model_service_pb2.ListModelsRequest(limit=5000)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await running.channel.unary_unary(LIST_MODELS)(request.SerializeToString())
+    violations = [detail for detail in details_of(caught.value) if isinstance(detail, error_details_pb2.BadRequest)]
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert violations[0].field_violations[0].field == "limit"
+
+
+@pytest.mark.parametrize(
+    ("rpc", "code", "details"),
+    [
+        (refuse, grpc.StatusCode.NOT_FOUND, "There is no such model."),
+        (break_down, grpc.StatusCode.INTERNAL, "Internal error. The request id finds the cause in the gateway's log."),
+    ],
+)
+async def test_failures(rpc: object, code: grpc.StatusCode, details: str) -> None:
+    """A failure has its code, a bug is masked."""
+    async with running_edge(unary_rpcs={"trunkline.v1.ModelService.GetModel": rpc}) as running:  # type: ignore[dict-item] # parametrized
+        stub = model_service_pb2_grpc.ModelServiceStub(running.channel)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await stub.GetModel(model_service_pb2.GetModelRequest(author="a", slug="b"))
+    assert (caught.value.code(), caught.value.details()) == (code, details)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("trunkline.v1.ModelService.Nonsense", "no RPC of a loaded contract"),
+        ("trunkline.v1.ChatService.StreamChatCompletion", "streams"),
+    ],
+)
+async def test_names_that_are_no_unary_rpc(name: str, complaint: str) -> None:
+    """A wrong name in the table is refused when the edge is made."""
+    with pytest.raises(ValueError, match=complaint):
+        async with running_edge(unary_rpcs={name: list_models}):
+            pytest.fail("the edge was made")

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys, ids, limits of time, sessions: what both edges do before the engine hears of a call."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from support.builders import make_request
+from support.grpc_edge import make_admission
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.call import Call, Principal
+from trunkline_server.core.errors import GatewayError
+from trunkline_server.edge.admission import ANONYMOUS, CallTerms
+
+TESTER = Principal(name="tester")
+NOW_S = 1000.0
+
+
+def admit(request: ChatCompletionRequest | None = None, **terms: object) -> Call:
+    """The call that the request makes on terms that differ from gRPC's plainest as given."""
+    call_terms = CallTerms(**{"wire": "grpc", "streamed": False, **terms})  # type: ignore[arg-type] # the test's own terms
+    return make_admission(default_timeout_s=60.0, max_timeout_s=600.0).admit(
+        request or make_request(), TESTER, call_terms, request_id="req-1", generation_id="gen-1"
+    )
+
+
+def test_without_keys_everybody_is_anonymous() -> None:
+    """A gateway without keys asks for none."""
+    admission = make_admission()
+    assert admission.open_to_all
+    assert admission.authenticate([]) == ANONYMOUS
+    assert admission.authenticate(["Bearer whatever"]) == ANONYMOUS
+
+
+@pytest.mark.parametrize("header", ["Bearer sk-b", "bearer sk-b", "BEARER  sk-b ", " Bearer sk-b"])
+def test_a_known_key(header: str) -> None:
+    """A key's caller goes by the key's name; the scheme's case and spaces do not matter."""
+    admission = make_admission("sk-a", "sk-b")
+    assert not admission.open_to_all
+    assert admission.authenticate([header]) == Principal(name="key-1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "complaint"),
+    [
+        ([], "none came"),
+        (["Bearer sk-a", "Bearer sk-a"], "2 came"),
+        ([""], "must read"),
+        (["Bearer"], "must read"),
+        (["Bearer "], "must read"),
+        (["sk-a"], "must read"),
+        (["Basic sk-a"], "must read"),
+        (["Bearer " + "x" * 513], "must read"),
+        (["Bearer sk-A"], "not known"),
+        (["Bearer sk-a sk-a"], "not known"),
+        (["Bearer schl\udc80ssel"], "not known"),
+    ],
+)
+def test_a_refused_key(headers: Sequence[str], complaint: str) -> None:
+    """Anything but one known key is AUTHENTICATION, and the message holds no key."""
+    with pytest.raises(GatewayError, match=complaint) as caught:
+        make_admission("sk-a").authenticate(headers)
+    assert caught.value.reason == ErrorReason.ERROR_REASON_AUTHENTICATION
+    assert "sk-" not in caught.value.message
+
+
+@pytest.mark.parametrize("given", ["mine", "x" * 128, "a b/c:d"])
+def test_a_fit_request_id_is_kept(given: str) -> None:
+    """A caller's own request id is used as it is."""
+    assert make_admission().make_request_id({"x-request-id": given}) == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 129, "a\nb", "é", "\x7f"])
+def test_an_unfit_request_id_is_replaced(given: str) -> None:
+    """What is empty, too long or not printable ASCII is never echoed."""
+    assert make_admission().make_request_id({"x-request-id": given}) == "req-000000000000000000000001"
+
+
+def test_ids_differ() -> None:
+    """Each call gets ids of its own; generation ids begin with the time."""
+    admission = make_admission()
+    first, second = admission.make_generation_id(), admission.make_generation_id()
+    assert first != second
+    assert first[:12] == second[:12]
+    assert admission.make_request_id({}) != admission.make_request_id({})
+
+
+def test_the_call() -> None:
+    """A call holds what the wire and the key said."""
+    request = make_request()
+    call = admit(request, streamed=True, wire="http")
+    assert call.request is request
+    assert (call.principal, call.streamed, call.wire) == (TESTER, True, "http")
+    assert (call.request_id, call.generation_id, call.created_s) == ("req-1", "gen-1", 1000)
+    assert (call.session_id, call.wants_router_metadata) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "header", "granted_s"),
+    [
+        (None, None, 60.0),
+        (None, "5", 5.0),
+        (None, "0.25", 0.25),
+        (None, "1e9", 600.0),
+        (10.0, None, 10.0),
+        (10.0, "5", 10.0),
+        (1e9, None, 600.0),
+        (0.0, None, 0.0),
+    ],
+    ids=["none", "header", "fraction", "header beyond", "wire", "wire wins", "wire beyond", "over already"],
+)
+def test_the_deadline(timeout_s: float | None, header: str | None, granted_s: float) -> None:
+    """The wire's limit wins over the header's, that over the default; none exceeds the gateway's own."""
+    headers = {} if header is None else {"x-request-timeout": header}
+    assert admit(timeout_s=timeout_s, headers=headers).deadline_s == NOW_S + granted_s
+
+
+@pytest.mark.parametrize("header", ["", "soon", "-1", "0", "nan", "inf", "-inf", "1_0s"])
+def test_a_timeout_of_nonsense(header: str) -> None:
+    """A header that is no number of seconds above 0 is a fault of the request."""
+    with pytest.raises(GatewayError) as caught:
+        admit(headers={"x-request-timeout": header})
+    assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+    assert caught.value.faults[0].field == "x-request-timeout"
+
+
+@pytest.mark.parametrize(
+    ("field", "header", "session_id"),
+    [
+        (None, None, None),
+        ("body", None, "body"),
+        (None, "header", "header"),
+        ("body", "header", "body"),
+        ("", "header", ""),
+    ],
+)
+def test_the_session(field: str | None, header: str | None, session_id: str | None) -> None:
+    """The body's session wins over the header's."""
+    request = make_request() if field is None else make_request(session_id=field)
+    headers = {} if header is None else {"x-session-id": header}
+    assert admit(request, headers=headers).session_id == session_id
+
+
+def test_a_session_that_is_too_long() -> None:
+    """The header's session has the limit of the body's."""
+    assert admit(headers={"x-session-id": "x" * 256}).session_id == "x" * 256
+    with pytest.raises(GatewayError, match="256") as caught:
+        admit(headers={"x-session-id": "x" * 257})
+    assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+
+
+@pytest.mark.parametrize(("header", "wanted"), [("enabled", True), ("Enabled", True), ("disabled", False), ("", False)])
+def test_router_metadata(header: str, wanted: bool) -> None:
+    """The route taken is told to those who ask."""
+    assert admit(headers={"x-openrouter-metadata": header}).wants_router_metadata is wanted
+
+
+def test_contradictions_are_refused() -> None:
+    """A request whose parts contradict one another makes no call."""
+    request = make_request(reasoning_effort="low")
+    request.reasoning.effort = "high"
+    with pytest.raises(GatewayError, match="reasoning_effort"):
+        admit(request)
