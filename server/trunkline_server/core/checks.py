@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What no single field can show: parts of a request that contradict one another, or ask for what this gateway does not run.
+
+Providers differ in what they make of such requests, so they are refused here, alike for all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Final
+
+from google.protobuf.message import Message
+
+from trunkline.jsonshape.v1 import options_pb2
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.tool_pb2 import Tool
+from trunkline_server.core.errors import FieldFault, GatewayError
+
+_MOST_FAULTS: Final = 20
+_SERVER_TOOL_MARK: Final = "openrouter:"
+_LONGEST_NAME: Final = 64
+
+
+def check_request(request: ChatCompletionRequest) -> None:
+    """Raises GatewayError: INVALID_REQUEST with all contradictions, or FEATURE_UNAVAILABLE naming the plugin or server tool asked for."""
+    checks = (_check_reasoning, _check_tools, _check_functions, _check_tool_results)
+    faults = list(islice(chain.from_iterable(check(request) for check in checks), _MOST_FAULTS))
+    if faults:
+        first = faults[0]
+        message = f"The request contradicts itself: {first.field}: {first.description}."
+        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=faults)
+    unserved = list(islice(_find_unserved(request), _MOST_FAULTS))
+    if unserved:
+        first = unserved[0]
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_FEATURE_UNAVAILABLE, f"{first.field}: {first.description}.", faults=unserved
+        )
+
+
+def _check_reasoning(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    if (
+        request.HasField("reasoning_effort")
+        and request.reasoning.HasField("effort")
+        and request.reasoning_effort != request.reasoning.effort
+    ):
+        yield FieldFault(
+            field="reasoning_effort",
+            description="must equal `reasoning.effort` where both are set; leave one of them out",
+        )
+    if request.reasoning.HasField("effort") and request.reasoning.HasField("max_tokens"):
+        yield FieldFault(field="reasoning", description="takes `effort` or `max_tokens`, not both")
+    elif request.HasField("reasoning_effort") and request.reasoning.HasField("max_tokens"):
+        yield FieldFault(field="reasoning_effort", description="cannot stand beside `reasoning.max_tokens`")
+
+
+def _check_tools(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    names: set[str] = set()
+    for index, tool in enumerate(request.tools):
+        if tool.WhichOneof("tool") != "function":
+            continue
+        if tool.function.name in names:
+            yield FieldFault(field=f"tools[{index}].function.name", description="must differ from the names before it")
+        names.add(tool.function.name)
+    choice = request.tool_choice
+    if (
+        choice.WhichOneof("choice") == "named"
+        and choice.named.type == "function"
+        and choice.named.function.name not in names
+    ):
+        yield FieldFault(field="tool_choice.function.name", description="must be the name of one of `tools`")
+    if choice.mode == "required" and not request.tools:
+        yield FieldFault(field="tool_choice", description='"required" needs `tools` to choose from')
+
+
+def _check_functions(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    """The legacy pair `functions` and `function_call`."""
+    names: set[str] = set()
+    for index, function in enumerate(request.functions):
+        if function.name in names:
+            yield FieldFault(field=f"functions[{index}].name", description="must differ from the names before it")
+        names.add(function.name)
+    choice = request.function_call
+    if choice.WhichOneof("choice") == "function" and choice.function.name not in names:
+        yield FieldFault(field="function_call.name", description="must be the name of one of `functions`")
+
+
+def _check_tool_results(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    called: set[str] = set()
+    for index, message in enumerate(request.messages):
+        kind = message.WhichOneof("message")
+        if kind == "assistant":
+            called.update(call.id for call in message.assistant.tool_calls)
+        elif kind == "tool" and message.tool.tool_call_id not in called:
+            yield FieldFault(
+                field=f"messages[{index}].tool_call_id",
+                description="must be the id of a tool call in an earlier assistant message",
+            )
+
+
+def _find_unserved(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    for index, plugin in enumerate(request.plugins):
+        if not plugin.HasField("enabled") or plugin.enabled:
+            name = _tag_of(plugin, "plugin")
+            yield FieldFault(
+                field=f"plugins[{index}]",
+                description=f"the plugin `{name}` is not served yet; leave it out or set `enabled: false`",
+            )
+    for index, tool in enumerate(request.tools):
+        kind = _server_tool_of(tool)
+        if kind is not None:
+            yield FieldFault(
+                field=f"tools[{index}]", description=f"the server tool `{kind}` is not served yet; leave it out"
+            )
+    chosen = request.tool_choice.named.type
+    if chosen.startswith(_SERVER_TOOL_MARK):
+        yield FieldFault(
+            field="tool_choice", description=f"the server tool `{chosen[:_LONGEST_NAME]}` is not served yet"
+        )
+    if request.transforms:
+        yield FieldFault(
+            field="transforms", description="context compression is not served yet; leave it out or send an empty list"
+        )
+
+
+def _server_tool_of(tool: Tool) -> str | None:
+    """The type of a server tool as JSON writes it; None where a provider or the caller runs the tool."""
+    kind = tool.WhichOneof("tool")
+    if kind is None or kind == "function":
+        return None
+    if kind != "unknown":
+        return _tag_of(tool, "tool")
+    # The text was checked to be an object with a `type`. One that we have never heard of is still no provider's when it bears our prefix.
+    received = str(json.loads(tool.unknown).get("type"))
+    return received[:_LONGEST_NAME] if received.startswith(_SERVER_TOOL_MARK) else None
+
+
+def _tag_of(message: Message, oneof: str) -> str:
+    """The discriminator of the variant that is set, as JSON writes it: the one received where the variant keeps it, else its first tag."""
+    name = message.WhichOneof(oneof)
+    if name is None:
+        return "none"
+    variant = message.DESCRIPTOR.fields_by_name[name]
+    value = getattr(message, name)
+    for field in value.DESCRIPTOR.fields:
+        if field.GetOptions().Extensions[options_pb2.field].keeps_tag and value.HasField(field.name):
+            return str(getattr(value, field.name))
+    return str(variant.GetOptions().Extensions[options_pb2.field].tags[0])

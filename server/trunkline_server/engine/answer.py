@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One attempt's chunks made into the call's answer.
+
+Rules: every chunk bears the call's id and the serving model; nothing leaves before the first content; each choice ends once; usage is held back and
+stands in the last chunk alone. No I/O: an object with `accept` and `finish`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, ChunkChoice, Delta
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.usage_pb2 import Usage
+from trunkline_server.catalog.entry import Endpoint
+from trunkline_server.core.call import Call
+from trunkline_server.core.chunks import has_content
+from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.ports import Batch
+from trunkline_server.core.usage import estimate_usage, price_usage
+
+_BESIDE_DELTA: Final = frozenset({"index", "delta"})
+
+
+class Answer:
+    """What one endpoint says to one call. `held` are chunks that leave ahead of the first content, whoever says it (debug chunks)."""
+
+    def __init__(self, call: Call, endpoint: Endpoint, held: Batch) -> None:
+        self._id = call.generation_id
+        self._created_s = call.created_s
+        self._model = endpoint.model
+        self._provider = endpoint.provider.name
+        self._endpoint = endpoint
+        self._request = call.request
+        self._hides_reasoning = _hides_reasoning(call)
+        self._held = held
+        # What this endpoint said without content. Not in `held`: it must not leave with the content of another endpoint.
+        self._unsaid: Batch | None = []
+        self._open: set[int] = set()
+        self._ended: set[int] = set()
+        self._completion_bytes = 0
+        self._last = ChatCompletionChunk()
+        self.usage: Usage | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Content has left, so no other endpoint can take over."""
+        return self._unsaid is None
+
+    def accept(self, batch: Batch) -> Batch:
+        """The part of a decoded batch that leaves now; empty until the first content."""
+        leaving = [chunk for chunk in batch if self._keep(chunk)]
+        if self._unsaid is None:
+            return leaving
+        self._unsaid.extend(leaving)
+        if not any(has_content(chunk) for chunk in leaving):
+            return []
+        leaving, self._unsaid = [*self._held, *self._unsaid], None
+        return leaving
+
+    def finish(self) -> Batch:
+        """The last chunk, with usage. Raises GatewayError where the provider ended without an answer."""
+        if not self.has_begun or self._open:
+            reason = ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE
+            what = "an answer without an end" if self.has_begun else "an empty answer"
+            raise GatewayError(reason, f"The provider gave {what}.", provider=self._provider)
+        usage = self.usage
+        if usage is None:
+            usage = estimate_usage(prompt_bytes=self._request.ByteSize(), completion_bytes=self._completion_bytes)
+        price_usage(usage, self._endpoint.prices_pusd)
+        self.usage = usage
+        last = self._last
+        last.usage.CopyFrom(usage)
+        self._sign(last)
+        return [last]
+
+    def _keep(self, chunk: ChatCompletionChunk) -> bool:
+        """Takes out of the chunk what does not belong there; False where nothing is left."""
+        if chunk.HasField("usage"):
+            self.usage = Usage()
+            self.usage.CopyFrom(chunk.usage)
+            chunk.ClearField("usage")
+        gone = [place for place, choice in enumerate(chunk.choices) if not self._keep_choice(choice)]
+        for place in reversed(gone):
+            del chunk.choices[place]
+        if not chunk.choices and not chunk.HasField("debug"):
+            # What is said once may be said in the chunk that brings usage: it goes into ours.
+            if chunk.HasField("service_tier"):
+                self._last.service_tier = chunk.service_tier
+            if chunk.HasField("system_fingerprint"):
+                self._last.system_fingerprint = chunk.system_fingerprint
+            return False
+        self._sign(chunk)
+        return True
+
+    def _keep_choice(self, choice: ChunkChoice) -> bool:
+        """Counts and clears a choice; False where nothing is left of it, or where it had ended before."""
+        index = choice.index
+        if index in self._ended:
+            return False
+        if self.usage is None:
+            self._completion_bytes += _size_of_text(choice.delta)
+        is_new = index not in self._open
+        if choice.finish_reason:
+            self._open.discard(index)
+            self._ended.add(index)
+        else:
+            self._open.add(index)
+        if not self._hides_reasoning or not (choice.delta.reasoning or choice.delta.reasoning_details):
+            return True
+        choice.delta.ClearField("reasoning")
+        choice.delta.ClearField("reasoning_details")
+        return (is_new and bool(choice.delta.role)) or _says_anything(choice)
+
+    def _sign(self, chunk: ChatCompletionChunk) -> None:
+        chunk.id = self._id
+        chunk.created = self._created_s
+        chunk.model = self._model
+        chunk.provider = self._provider
+
+
+def _hides_reasoning(call: Call) -> bool:
+    request = call.request
+    return request.reasoning.exclude or (request.HasField("include_reasoning") and not request.include_reasoning)
+
+
+def _says_anything(choice: ChunkChoice) -> bool:
+    """Whether a choice holds more than its place, a role and empty texts."""
+    if any(field.name not in _BESIDE_DELTA for field, _ in choice.ListFields()):
+        return True
+    return any(field.name != "role" and value != "" for field, value in choice.delta.ListFields())
+
+
+def _size_of_text(delta: Delta) -> int:
+    """UTF-8 bytes of what the model wrote, for an estimate of tokens. Images and sound count nothing."""
+    size = len(delta.content.encode()) + len(delta.reasoning.encode()) + len(delta.refusal.encode())
+    for call in delta.tool_calls:
+        size += len(call.function.name.encode()) + len(call.function.arguments.encode())
+    if delta.HasField("function_call"):
+        size += len(delta.function_call.name.encode()) + len(delta.function_call.arguments.encode())
+    return size

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An attempt's chunks made into the answer: what leaves when, and what the last chunk holds."""
+
+from typing import Any
+
+import pytest
+
+from support.builders import (
+    MODEL,
+    make_answer_chunks,
+    make_call,
+    make_call_chunk,
+    make_chunk,
+    make_delta_chunk,
+    make_endpoint,
+    make_finish_chunk,
+    make_message,
+    make_reasoning_chunk,
+    make_request,
+    make_role_chunk,
+    make_text_chunk,
+    make_usage,
+    make_usage_chunk,
+)
+from support.streams import copy_chunks
+from trunkline.v1.chat_request_pb2 import ReasoningConfig
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, ChunkChoice, Delta, FunctionCallDelta, Logprobs
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.usage_pb2 import CostDetails
+from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.ports import Batch
+from trunkline_server.engine.answer import Answer
+
+EXCLUDED = {"reasoning": ReasoningConfig(exclude=True)}
+MARKS = {"id": "gen-test", "created": 1_700_000_000, "model": MODEL, "provider": "Acme"}
+
+
+def make_answer(*held: ChatCompletionChunk, prices: dict[str, int] | None = None, **fields: Any) -> Answer:
+    """The answer of an endpoint of Acme; `fields` are the request's."""
+    return Answer(make_call(make_request(**fields)), make_endpoint(prices_pusd=prices or {}), list(held))
+
+
+def signed(*chunks: ChatCompletionChunk) -> Batch:
+    """The chunks with the marks of the call."""
+    return [ChatCompletionChunk(**{**MARKS, "choices": chunk.choices}) for chunk in chunks]
+
+
+def hear(answer: Answer, *chunks: ChatCompletionChunk) -> list[Batch]:
+    """What leaves when the chunks come one by one."""
+    return [answer.accept([chunk]) for chunk in copy_chunks(chunks)]
+
+
+def test_nothing_leaves_before_the_first_content() -> None:
+    """Role and held chunks leave ahead of the first text, in one batch; from then on each batch leaves as it comes."""
+    debug = make_chunk()
+    debug.debug.echo_upstream_body = "{}"
+    answer = make_answer(debug)
+    role, text, more = make_role_chunk(), make_text_chunk("a"), make_text_chunk("b")
+    assert answer.accept([]) == []
+    assert not answer.has_begun
+    assert hear(answer, role, text, more) == [[], [debug, *signed(role, text)], signed(more)]
+    assert answer.has_begun
+
+
+def test_what_one_endpoint_says_without_content_stays_its_own() -> None:
+    """The list of held chunks is shared by the attempts, so an attempt adds nothing to it."""
+    held: Batch = []
+    Answer(make_call(), make_endpoint(), held).accept([make_role_chunk()])
+    assert held == []
+
+
+def test_each_choice_ends_once() -> None:
+    """What a provider says of a choice after its end is dropped, a second finish above all."""
+    answer = make_answer()
+    both = make_chunk(ChunkChoice(index=0, delta=Delta(content="late")), ChunkChoice(index=1, delta=Delta(content="b")))
+    heard = hear(
+        answer,
+        make_text_chunk("a"),
+        make_finish_chunk(),
+        make_finish_chunk(),
+        make_role_chunk(),
+        both,
+        make_finish_chunk(index=1),
+    )
+    assert heard == [
+        signed(make_text_chunk("a")),
+        signed(make_finish_chunk()),
+        [],
+        [],
+        signed(make_text_chunk("b", 1)),
+        signed(make_finish_chunk(index=1)),
+    ]
+    assert answer.finish()
+
+
+def test_the_last_chunk_has_usage_alone() -> None:
+    """Usage of any chunk is taken out of it; the last one counts and stands in the last chunk, without choices."""
+    answer = make_answer()
+    finish = make_finish_chunk()
+    finish.usage.CopyFrom(make_usage(1, 1))
+    heard = hear(answer, make_text_chunk("a"), finish, make_usage_chunk(make_usage(7, 3)))
+    assert heard == [signed(make_text_chunk("a")), signed(make_finish_chunk()), []]
+    assert answer.finish() == [ChatCompletionChunk(**MARKS, usage=make_usage(7, 3))]
+    assert answer.usage == make_usage(7, 3)
+
+
+def test_the_last_chunk_has_what_came_with_usage() -> None:
+    """Tier and fingerprint of a chunk without choices are not lost with it."""
+    answer = make_answer()
+    hear(
+        answer, *make_answer_chunks()[:-1], make_chunk(usage=make_usage(), service_tier="flex", system_fingerprint="fp")
+    )
+    [last] = answer.finish()
+    assert (last.service_tier, last.system_fingerprint) == ("flex", "fp")
+
+
+def test_usage_is_priced() -> None:
+    """The endpoint's prices make the cost."""
+    answer = make_answer(prices={"prompt": 3, "completion": 5})
+    hear(answer, *make_answer_chunks())
+    [last] = answer.finish()
+    assert last.usage.cost_pusd == 10 * 3 + 5 * 5
+    assert last.usage.cost_details == CostDetails(
+        upstream_inference_cost_pusd=55,
+        upstream_inference_prompt_cost_pusd=30,
+        upstream_inference_completions_cost_pusd=25,
+    )
+
+
+def test_usage_of_the_provider_is_not_estimated() -> None:
+    """What the provider counted is not marked."""
+    answer = make_answer()
+    hear(answer, *make_answer_chunks())
+    assert not answer.finish()[0].usage.HasField("estimated")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "tokens"),
+    [
+        pytest.param([make_text_chunk("a" * 10), make_text_chunk("b" * 10)], 5, id="text"),
+        pytest.param([make_text_chunk("é" * 10)], 5, id="bytes count, not characters"),
+        pytest.param([make_reasoning_chunk("a" * 20)], 5, id="reasoning counts once"),
+        pytest.param([make_delta_chunk(refusal="a" * 20)], 5, id="refusal"),
+        pytest.param([make_call_chunk(0, "a" * 16, call_id="call-1", name="look")], 5, id="call"),
+        pytest.param(
+            [make_delta_chunk(function_call=FunctionCallDelta(name="look", arguments="a" * 16))], 5, id="legacy call"
+        ),
+        pytest.param([], 0, id="nothing"),
+    ],
+)
+def test_usage_that_nobody_told_is_estimated(chunks: list[ChatCompletionChunk], tokens: int) -> None:
+    """Without the provider's count the text is counted, four bytes a token, however many chunks it came in; the usage is marked."""
+    answer = make_answer()
+    hear(answer, make_role_chunk(), *chunks, make_finish_chunk())
+    usage = answer.finish()[0].usage
+    assert (usage.estimated, usage.completion_tokens) == (True, tokens)
+    assert usage.prompt_tokens > 0
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+
+
+def test_an_estimate_grows_with_the_prompt() -> None:
+    """A longer conversation is estimated to more tokens."""
+    counts = []
+    for text in ("a", "a" * 400):
+        answer = make_answer(messages=[make_message(text)])
+        hear(answer, make_text_chunk("x"), make_finish_chunk())
+        counts.append(answer.finish()[0].usage.prompt_tokens)
+    assert 95 <= counts[1] - counts[0] <= 105
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([make_role_chunk()], id="a role"),
+        pytest.param([make_role_chunk(), make_usage_chunk()], id="a role and usage"),
+    ],
+)
+def test_an_empty_answer_is_a_failure(chunks: list[ChatCompletionChunk]) -> None:
+    """A provider that ends without content gave no answer, and is named."""
+    answer = make_answer()
+    hear(answer, *chunks)
+    with pytest.raises(GatewayError, match="empty answer") as caught:
+        answer.finish()
+    assert caught.value.reason == ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE
+    assert caught.value.provider == "Acme"
+
+
+def test_a_choice_without_an_end_is_a_failure() -> None:
+    """Every choice that began must have ended."""
+    answer = make_answer()
+    hear(answer, make_text_chunk("a"), make_text_chunk("b", 1), make_finish_chunk())
+    with pytest.raises(GatewayError, match="without an end"):
+        answer.finish()
+
+
+def test_a_finish_alone_is_an_answer() -> None:
+    """A model may have nothing to say: an empty text with a finish is a whole answer."""
+    answer = make_answer()
+    assert hear(answer, make_role_chunk(), make_finish_chunk()) == [[], signed(make_role_chunk(), make_finish_chunk())]
+    assert answer.finish()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [EXCLUDED, {"include_reasoning": False}, {"include_reasoning": True, "reasoning": ReasoningConfig(exclude=True)}],
+)
+def test_reasoning_is_left_out_where_the_caller_says(fields: dict[str, Any]) -> None:
+    """Neither text nor details of reasoning leave, nor chunks that held nothing else; usage still counts it."""
+    answer = make_answer(**fields)
+    mixed = make_reasoning_chunk("c")
+    mixed.choices[0].delta.content = "answer"
+    heard = hear(
+        answer, make_role_chunk(), make_reasoning_chunk("a"), make_reasoning_chunk("b"), mixed, make_finish_chunk()
+    )
+    assert heard == [[], [], [], signed(make_role_chunk(), make_text_chunk("answer")), signed(make_finish_chunk())]
+    assert answer.finish()[0].usage.completion_tokens == 3
+
+
+@pytest.mark.parametrize("fields", [{}, {"include_reasoning": True}, {"reasoning": ReasoningConfig(exclude=False)}])
+def test_reasoning_is_shown_otherwise(fields: dict[str, Any]) -> None:
+    """Reasoning is content: it leaves at once."""
+    assert hear(make_answer(**fields), make_reasoning_chunk("a")) == [signed(make_reasoning_chunk("a"))]
+
+
+@pytest.mark.parametrize(
+    ("rest", "leaves"),
+    [
+        pytest.param({"delta": Delta(content="")}, False, id="an empty text"),
+        pytest.param({"delta": Delta(role="assistant")}, False, id="a role said again"),
+        pytest.param({"logprobs": Logprobs()}, True, id="log probabilities"),
+        pytest.param({"extra": {"x": "1"}}, True, id="an unknown key"),
+        pytest.param({"delta": Delta(extra={"x": "1"})}, True, id="an unknown key of the delta"),
+        pytest.param({"finish_reason": 1}, True, id="a finish"),
+    ],
+)
+def test_hiding_reasoning_hides_nothing_else(rest: dict[str, Any], leaves: bool) -> None:
+    """What stood beside the reasoning still leaves, unless it says nothing."""
+    answer = make_answer(**EXCLUDED)
+    chunk = make_chunk(ChunkChoice(**rest))
+    chunk.choices[0].delta.reasoning = "secret"
+    heard = hear(answer, make_role_chunk(), make_text_chunk("a"), chunk)
+    assert heard[-1] == (signed(make_chunk(ChunkChoice(**{"delta": Delta(), **rest}))) if leaves else [])
+
+
+def test_a_role_that_comes_with_hidden_reasoning_is_kept() -> None:
+    """A provider may say the role together with the first thought."""
+    chunk = make_reasoning_chunk("a")
+    chunk.choices[0].delta.role = "assistant"
+    heard = hear(make_answer(**EXCLUDED), chunk, make_text_chunk("b"))
+    assert heard == [[], signed(make_delta_chunk(role="assistant"), make_text_chunk("b"))]

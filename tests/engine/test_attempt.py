@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One try at one upstream: what is read, and when the upstream is left."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from support.builders import make_finish_chunk, make_text_chunk
+from support.playbook import FakeUpstream, Hang, Play, Step, TinyDialect, fail, say
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.ports import Batch, UpstreamRequest
+from trunkline_server.engine.attempt import attempt
+
+REQUEST = UpstreamRequest(path="/chat", body=b"{}", deadline_s=60.0)
+TEXT, FINISH = make_text_chunk("a"), make_finish_chunk()
+
+
+class LateDecoder:
+    """Says everything at the end, as for a whole answer."""
+
+    finished = False
+
+    def __init__(self) -> None:
+        self.blocks: list[bytes] = []
+
+    def feed(self, block: bytes) -> Batch:
+        self.blocks.append(block)
+        return []
+
+    def close(self) -> Batch:
+        return [ChatCompletionChunk(id=block.decode()) for block in self.blocks]
+
+
+class LateDialect(TinyDialect):
+    """The tiny dialect with a late decoder, which it remembers with the head that it was made for."""
+
+    def decoder(self, *, status: int, headers: Mapping[str, str]) -> Any:
+        self.head = (status, headers)
+        return LateDecoder()
+
+
+def play(*steps: Step) -> FakeUpstream:
+    """An upstream with one play."""
+    return FakeUpstream("a", [Play(*steps)], [])
+
+
+async def collect(batches: AsyncIterator[Batch]) -> list[Batch]:
+    """All batches."""
+    return [batch async for batch in batches]
+
+
+async def test_each_read_is_a_batch() -> None:
+    """What a block completes is one batch; a block that completes nothing is none."""
+    upstream = play(say(TEXT, TEXT), b"", say(FINISH), say(end=True))
+    assert await collect(attempt(upstream, TinyDialect(), REQUEST)) == [[TEXT, TEXT], [FINISH]]
+    assert upstream.requests == [REQUEST]
+    assert upstream.log == ["a: sent", "a: left"]
+
+
+async def test_what_the_decoder_kept_to_the_end_comes_last() -> None:
+    """Whole answers are decoded when the body ends; by then the upstream is left."""
+    upstream, dialect = play(b"x", b"y"), LateDialect()
+    batches = attempt(upstream, dialect, REQUEST)
+    assert [chunk.id for chunk in await anext(batches)] == ["x", "y"]
+    assert upstream.log == ["a: sent", "a: left"]
+    assert await collect(batches) == []
+    assert dialect.head == (200, {})
+
+
+async def test_an_empty_end_is_no_batch() -> None:
+    """A body without anything makes no batch where the decoder does not mind."""
+    assert await collect(attempt(play(), LateDialect(), REQUEST)) == []
+
+
+async def test_reading_stops_when_the_decoder_has_heard_enough() -> None:
+    """What follows the end of an answer is not read."""
+    upstream = play(say(TEXT, end=True), say(FINISH), Hang())
+    batches = await asyncio.wait_for(collect(attempt(upstream, TinyDialect(), REQUEST)), timeout=5)
+    assert batches == [[TEXT]]
+    assert upstream.log == ["a: sent", "a: left"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "heard"),
+    [
+        pytest.param([fail(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT)], 0, id="before the body"),
+        pytest.param([say(TEXT), fail(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT)], 1, id="in the body"),
+        pytest.param([say(TEXT)], 1, id="a body cut short"),
+    ],
+)
+async def test_a_failure_goes_through(steps: list[Step], heard: int) -> None:
+    """Failures of the upstream and of the decoder are raised after what came before them, and the upstream is left."""
+    upstream = play(*steps)
+    batches = attempt(upstream, TinyDialect(), REQUEST)
+    assert [await anext(batches) for _ in range(heard)] == [[TEXT]] * heard
+    with pytest.raises(GatewayError, match="It failed"):
+        await anext(batches)
+    assert upstream.log == ["a: sent", "a: left"]
+
+
+async def test_closing_aborts_the_upstream() -> None:
+    """Whoever closes the generator has left the upstream when that returns."""
+    upstream = play(say(TEXT), Hang())
+    batches = attempt(upstream, TinyDialect(), REQUEST)
+    assert await anext(batches) == [TEXT]
+    await batches.aclose()
+    assert upstream.log == ["a: sent", "a: left"]
+
+
+async def test_blocks_are_closed_before_the_connection() -> None:
+    """A generator of blocks that was not read to its end is closed inside the upstream's context, not by the garbage collector."""
+    upstream = play(say(TEXT), Hang())
+    batches = attempt(upstream, TinyDialect(), REQUEST)
+    await anext(batches)
+    await batches.aclose()
+    assert (upstream.log, upstream.ends) == (["a: sent", "a: left"], ["blocks", "connection"])

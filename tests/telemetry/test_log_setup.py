@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the process logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from trunkline_server.telemetry.log_setup import set_up_logging
+
+
+@pytest.fixture(autouse=True)
+def _restored_logger() -> Iterator[None]:
+    logger = logging.getLogger("trunkline")
+    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    logger.propagate = propagate
+
+
+def test_text_lines_have_moment_level_logger_and_message() -> None:
+    """A text line begins with the UTC moment, the level and the logger."""
+    stream = io.StringIO()
+    set_up_logging("text", "info", stream)
+    logging.getLogger("trunkline.call").info("status=%s", "ok")
+    moment, rest = stream.getvalue().split(" ", 1)
+    assert moment.endswith("Z")
+    assert rest == "info trunkline.call status=ok\n"
+
+
+@pytest.mark.parametrize("text", ["a\nforged line", "\x1b[31mred", "bell\x07", "c1\x9b31m", "del\x7f"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_control_characters_cannot_forge_a_line(form: str, text: str) -> None:
+    """What a client sends appears escaped, on one line."""
+    stream = io.StringIO()
+    set_up_logging(form, "info", stream)  # type: ignore[arg-type]  # the table holds both words
+    logging.getLogger("trunkline").warning("said %s", text)
+    line = stream.getvalue().removesuffix("\n")
+    assert line.isprintable()
+
+
+def test_json_lines_hold_the_fields_of_a_record() -> None:
+    """Fields stand in the line itself, beside moment, level and logger."""
+    stream = io.StringIO()
+    set_up_logging("json", "info", stream)
+    logging.getLogger("trunkline.call").info("text", extra={"fields": {"status": "ok", "ms": 1.5}})
+    line = json.loads(stream.getvalue())
+    assert {key: line[key] for key in ("level", "logger", "status", "ms")} == {
+        "level": "info",
+        "logger": "trunkline.call",
+        "status": "ok",
+        "ms": 1.5,
+    }
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_traceback_follows_its_message(form: str) -> None:
+    """An exception is logged with its traceback."""
+    stream = io.StringIO()
+    set_up_logging(form, "info", stream)  # type: ignore[arg-type]  # the table holds both words
+    logging.getLogger("trunkline").error("broke", exc_info=ValueError("why"))
+    assert "ValueError: why" in stream.getvalue()
+
+
+def test_lines_below_the_level_are_left_out() -> None:
+    """The level is the least important one that is written."""
+    stream = io.StringIO()
+    set_up_logging("text", "error", stream)
+    logging.getLogger("trunkline.call").info("unseen")
+    assert not stream.getvalue()
