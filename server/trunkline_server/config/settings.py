@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, StringConstraints
 
 from trunkline_server.catalog.rows import ModelRow, ModelSlug, ProviderRow, Row, Seconds, Switch, Text, text_like
-from trunkline_server.config.values import Listen, Secret
+from trunkline_server.config.values import Listen, SecretText
 
 Bytes = Annotated[int, Strict(), Field(ge=1024)]
 Pause = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
@@ -100,7 +100,7 @@ class KeySettings(Row):
 class ProviderSettings(ProviderRow):
     """A provider: who offers models, and how it is spoken to."""
 
-    api_key: Secret | None = None
+    api_key: SecretText | None = None
     """The gateway's key at the provider, best as `"${NAME_OF_A_VARIABLE}"`; unset: none is sent."""
 
 

@@ -3,60 +3,32 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, NoReturn, final
+from typing import Annotated, Final
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, PlainSerializer, PlainValidator
 from pydantic_core import PydanticCustomError, core_schema
 
-_REDACTED: Final = "***"
+from trunkline_server.core.secret import Secret
+
 _HIGHEST_PORT: Final = 65535
 _LISTEN: Final = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.%]+)\]|(?P<plain>[^\[\]:\s/]+)):(?P<port>[0-9]{1,5})")
 
 
-@final
-class Secret:
-    """A text that shows as `***` wherever it is printed, formatted or dumped. Only `reveal` gives it out."""
+def read_secret(value: object) -> Secret:
+    """A secret from a text that a header can carry. Raises PydanticCustomError, which does not show it."""
+    if isinstance(value, Secret):
+        return value
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or not text.isascii() or not text.isprintable():
+        raise PydanticCustomError("secret", "a secret is a text of printable ASCII characters that is not empty")
+    return Secret(text)
 
-    __slots__ = ("_text",)
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return _REDACTED
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not pickled")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Read from a text that is not empty; always written as `***`."""
-        return core_schema.no_info_plain_validator_function(
-            cls._read, serialization=core_schema.plain_serializer_function_ser_schema(repr)
-        )
-
-    @classmethod
-    def _read(cls, value: object) -> Secret:
-        if isinstance(value, Secret):
-            return value
-        text = value.strip() if isinstance(value, str) else ""
-        if not text or not text.isascii() or not text.isprintable():
-            raise PydanticCustomError("secret", "a secret is a text of printable ASCII characters that is not empty")
-        return cls(text)
+SecretText = Annotated[Secret, PlainValidator(read_secret), PlainSerializer(repr)]
+"""A secret as a setting: read from a text, always written as `***`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STRING_TOO_LONG: _ErrorReason.ValueType  # 6
     """A text of the request is too long."""
     ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 7
-    """Nobody has such a model."""
+    """Nobody has such a model; from a provider: it does not know the model by the catalog's name, which another one may."""
     ERROR_REASON_WRONG_ENDPOINT: _ErrorReason.ValueType  # 8
     """The model exists, but not for this kind of request."""
     ERROR_REASON_NO_ENDPOINTS: _ErrorReason.ValueType  # 9
@@ -183,7 +183,7 @@ ERROR_REASON_TOKEN_LIMIT_EXCEEDED: ErrorReason.ValueType  # 5
 ERROR_REASON_STRING_TOO_LONG: ErrorReason.ValueType  # 6
 """A text of the request is too long."""
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 7
-"""Nobody has such a model."""
+"""Nobody has such a model; from a provider: it does not know the model by the catalog's name, which another one may."""
 ERROR_REASON_WRONG_ENDPOINT: ErrorReason.ValueType  # 8
 """The model exists, but not for this kind of request."""
 ERROR_REASON_NO_ENDPOINTS: ErrorReason.ValueType  # 9

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a provider's error means: its status, its codes and, where there is nothing better, its words.
+
+The tables are asked in this order: the gateway's and OpenRouter's own words (`error.metadata`), OpenAI's codes, phrases that name one cause beyond
+doubt, the HTTP status, the family of the error (`error.type`). Callers read the provider's message only where the request is at fault. Other messages
+tell of the gateway's account (organisation, key) or of the provider's inside, so they are replaced by a fixed text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import GatewayError
+
+MAX_ERROR_BYTES: Final = 64 << 10
+"""How much of an error's body is read."""
+
+_MAX_MESSAGE: Final = 500
+_MAX_CODE: Final = 64
+_MAX_WAIT_S: Final = 86_400.0
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+
+_WORDS: Final[Mapping[str, ErrorReason.ValueType]] = MappingProxyType(
+    {
+        # OpenRouter's error_type and availability codes; its own key or credit is the gateway's here, not the caller's.
+        "context_length_exceeded": ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED,
+        "max_tokens_exceeded": ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED,
+        "token_limit_exceeded": ErrorReason.ERROR_REASON_TOKEN_LIMIT_EXCEEDED,
+        "string_too_long": ErrorReason.ERROR_REASON_STRING_TOO_LONG,
+        "authentication": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "payment_required": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "permission_denied": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "rate_limit_exceeded": ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED,
+        "provider_overloaded": ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED,
+        "provider_unavailable": ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        "invalid_prompt": ErrorReason.ERROR_REASON_INVALID_PROMPT,
+        "precondition_failed": ErrorReason.ERROR_REASON_PRECONDITION_FAILED,
+        "payload_too_large": ErrorReason.ERROR_REASON_PAYLOAD_TOO_LARGE,
+        "unprocessable": ErrorReason.ERROR_REASON_UNPROCESSABLE,
+        "content_policy_violation": ErrorReason.ERROR_REASON_CONTENT_POLICY_VIOLATION,
+        "refusal": ErrorReason.ERROR_REASON_REFUSAL,
+        "invalid_image": ErrorReason.ERROR_REASON_INVALID_IMAGE,
+        "image_too_large": ErrorReason.ERROR_REASON_IMAGE_TOO_LARGE,
+        "image_too_small": ErrorReason.ERROR_REASON_IMAGE_TOO_SMALL,
+        "unsupported_image_format": ErrorReason.ERROR_REASON_UNSUPPORTED_IMAGE_FORMAT,
+        "image_not_found": ErrorReason.ERROR_REASON_IMAGE_NOT_FOUND,
+        "image_download_failed": ErrorReason.ERROR_REASON_IMAGE_DOWNLOAD_FAILED,
+        "server": ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        "unmapped": ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        "timeout": ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT,
+        "model_not_found": ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+        "no_endpoints": ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+        "model_unavailable_upstream": ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+        "model_deprecated": ErrorReason.ERROR_REASON_MODEL_DEPRECATED,
+        "capacity_exhausted": ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED,
+        "temporarily_unavailable": ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        # OpenAI's codes, and those of servers that took its form.
+        "exceed_context_size_error": ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED,
+        "string_above_max_length": ErrorReason.ERROR_REASON_STRING_TOO_LONG,
+        "deployment_not_found": ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+        "DeploymentNotFound": ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+        "content_filter": ErrorReason.ERROR_REASON_CONTENT_POLICY_VIOLATION,
+        "image_content_policy_violation": ErrorReason.ERROR_REASON_CONTENT_POLICY_VIOLATION,
+        "invalid_api_key": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "account_deactivated": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "insufficient_quota": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "billing_hard_limit_reached": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "billing_not_active": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "engine_overloaded": ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED,
+        "overloaded_error": ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED,
+        "invalid_image_format": ErrorReason.ERROR_REASON_UNSUPPORTED_IMAGE_FORMAT,
+        "unsupported_image_media_type": ErrorReason.ERROR_REASON_UNSUPPORTED_IMAGE_FORMAT,
+        "invalid_base64_image": ErrorReason.ERROR_REASON_INVALID_IMAGE,
+        "image_parse_error": ErrorReason.ERROR_REASON_INVALID_IMAGE,
+        "empty_image_file": ErrorReason.ERROR_REASON_INVALID_IMAGE,
+        "image_file_too_large": ErrorReason.ERROR_REASON_IMAGE_TOO_LARGE,
+        "image_file_not_found": ErrorReason.ERROR_REASON_IMAGE_NOT_FOUND,
+        "invalid_image_url": ErrorReason.ERROR_REASON_IMAGE_DOWNLOAD_FAILED,
+        "failed_to_download_image": ErrorReason.ERROR_REASON_IMAGE_DOWNLOAD_FAILED,
+    }
+)
+"""A provider's word (error_type, availability code, `error.code`, `error.type`) to its reason. Words that say less than the status are in _FAMILIES."""
+
+_PHRASES: Final = (
+    ("maximum context length", ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED),
+    ("context window", ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED),
+    ("max_tokens is too large", ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED),
+    ("max_completion_tokens is too large", ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED),
+)
+"""Parts of a message, asked for statuses 400, 413 and 422 only: many servers give no code for these."""
+
+_STATUSES: Final[Mapping[int, ErrorReason.ValueType]] = MappingProxyType(
+    {
+        401: ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        402: ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        403: ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        404: ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+        405: ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE,
+        406: ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE,
+        407: ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        408: ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT,
+        409: ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        410: ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+        412: ErrorReason.ERROR_REASON_PRECONDITION_FAILED,
+        413: ErrorReason.ERROR_REASON_PAYLOAD_TOO_LARGE,
+        415: ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE,
+        422: ErrorReason.ERROR_REASON_UNPROCESSABLE,
+        425: ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        429: ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED,
+        499: ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE,
+        503: ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED,
+        504: ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT,
+        522: ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT,
+        524: ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT,
+        529: ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED,
+    }
+)
+"""HTTP status to reason. A status that is not here counts by its class, see _CLASSES."""
+
+_CLASSES: Final = (
+    (500, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE),
+    (400, ErrorReason.ERROR_REASON_INVALID_REQUEST),
+    (0, ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE),
+)
+"""Least status of a class to its reason. Redirects are never followed: the provider's key would go with them."""
+
+_FAMILIES: Final[Mapping[str, ErrorReason.ValueType]] = MappingProxyType(
+    {
+        "authentication_error": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "permission_error": ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
+        "rate_limit_error": ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED,
+        "tokens": ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED,
+        "requests": ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED,
+        "invalid_request_error": ErrorReason.ERROR_REASON_INVALID_REQUEST,
+        "invalid_request": ErrorReason.ERROR_REASON_INVALID_REQUEST,
+        "BadRequestError": ErrorReason.ERROR_REASON_INVALID_REQUEST,
+        "not_found": ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+        "not_found_error": ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+        "NotFoundError": ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM,
+    }
+)
+"""A provider's word for a family of errors, asked where no status is known: an error event in a stream that began with 200."""
+
+_FIXED_TEXTS: Final[Mapping[ErrorReason.ValueType, str]] = MappingProxyType(
+    {
+        ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION: "The provider does not accept the gateway's account.",
+        ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED: "The provider limits the rate of requests. Try again later.",
+        ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED: "The provider has no capacity at the moment. Try again later.",
+        ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE: "The provider failed.",
+        ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE: "The provider answered with something that is no answer.",
+        ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT: "The provider did not finish in time.",
+        ErrorReason.ERROR_REASON_MODEL_NOT_FOUND: "The provider does not know the model.",
+        ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM: "The provider does not offer the model.",
+        ErrorReason.ERROR_REASON_MODEL_DEPRECATED: "The provider has withdrawn the model.",
+    }
+)
+"""Reasons whose message never comes from the provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What an error's JSON says, as far as it says it: words from the most telling to the least, its code, its message, a status, a wait."""
+
+    words: tuple[str, ...] = ()
+    code: str | None = None
+    message: str = ""
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+def error_of_answer(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """The failure that an answer with an error status means. `headers` have lower-case names; `body` may be anything, cut off too."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    return _make_error(_read_error(value), status, retry_after_s=read_retry_after(headers))
+
+
+def error_of_value(value: object, headers: Mapping[str, str] = MappingProxyType({})) -> GatewayError:
+    """The failure that an error inside an answer with status 200 means; `value` is the whole JSON value that came."""
+    said = _read_error(value)
+    return _make_error(said, said.status, retry_after_s=read_retry_after(headers))
+
+
+def is_error(value: Mapping[str, object]) -> bool:
+    """Whether a JSON object of an answer tells of a failure."""
+    return bool(value.get("error")) or value.get("object") == "error"
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds to wait: `retry-after-ms`, or `retry-after` in seconds or as a date, which counts from the answer's own `date`."""
+    wait_s = _number(headers.get("retry-after-ms"))
+    if wait_s is not None:
+        return _bounded_wait(wait_s / 1000)
+    text = headers.get("retry-after")
+    wait_s = _number(text)
+    if wait_s is None and text is not None:
+        until, now = _date(text), _date(headers.get("date", ""))
+        wait_s = (until - now).total_seconds() if until is not None and now is not None else None
+    return _bounded_wait(wait_s)
+
+
+def _make_error(said: _Said, status: int | None, *, retry_after_s: float | None) -> GatewayError:
+    reason = _find_reason(said, status)
+    fixed = _FIXED_TEXTS.get(reason)
+    message = fixed or f"The provider refused the request: {said.message or 'it gave no reason.'}"
+    code = said.code or (str(status) if status is not None else None)
+    wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
+    return GatewayError(reason, message, provider_code=code, retry_after_s=wait_s)
+
+
+def _find_reason(said: _Said, status: int | None) -> ErrorReason.ValueType:
+    for word in said.words:
+        if (reason := _WORDS.get(word)) is not None:
+            return reason
+    if status is None:
+        reasons = (_FAMILIES[word] for word in said.words if word in _FAMILIES)
+        return next(reasons, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE)
+    lowered = said.message.lower()
+    if status in {400, 413, 422}:
+        for phrase, reason in _PHRASES:
+            if phrase in lowered:
+                return reason
+    if status == 404 and "model" in lowered:
+        return ErrorReason.ERROR_REASON_MODEL_NOT_FOUND
+    return _STATUSES.get(status) or next(reason for least, reason in _CLASSES if status >= least)
+
+
+def _read_error(value: object) -> _Said:
+    """Reads the forms in use: `{"error": {...}}`, a list around it, `{"error": "text"}`, `{"object": "error", ...}`, `{"detail": ...}`."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return _Said()
+    error = value.get("error") or value
+    if isinstance(error, str):
+        return _Said(message=_one_line(error))
+    if not isinstance(error, dict):
+        return _Said()
+    metadata = error.get("metadata")
+    availability = error.get("availability")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    availability = availability if isinstance(availability, dict) else {}
+    code, family = error.get("code"), error.get("type")
+    words = (availability.get("code"), metadata.get("error_type"), code, family)
+    own_code = metadata.get("provider_code") or code or family
+    message = error.get("message") or error.get("detail")
+    return _Said(
+        words=tuple(word for word in words if isinstance(word, str)),
+        code=_one_line(str(own_code))[:_MAX_CODE] if isinstance(own_code, str | int) and own_code else None,
+        message=_one_line(message) if isinstance(message, str) else "",
+        status=_status(code),
+        retry_after_s=_bounded_wait(_number(availability.get("retry_after"))),
+    )
+
+
+def _status(code: object) -> int | None:
+    number = _number(code)
+    return int(number) if number is not None and 400 <= number <= 599 else None
+
+
+def _one_line(text: str) -> str:
+    """The text in one line of bounded length."""
+    line = _UNPRINTABLE.sub(" ", text[: 4 * _MAX_MESSAGE]).strip()
+    return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"
+
+
+def _number(value: object) -> float | None:
+    """A number, or the number that a string holds; None for anything else, NaN and Infinity too."""
+    if isinstance(value, str) and len(value) < _MAX_CODE:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < 1e12 else None
+
+
+def _bounded_wait(wait_s: float | None) -> float | None:
+    return None if wait_s is None else min(max(wait_s, 0.0), _MAX_WAIT_S)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON text from providers, read more kindly than a caller's.
+
+The fast parser refuses what some servers write: `-Infinity` as a log probability (Python's own encoder writes it), and half of a surrogate pair where an
+emoji was cut between two events. Only text that it refuses is read again, with null for the numbers and U+FFFD for the halves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import orjson
+
+_LONGEST_INTEGER: Final = 18
+_ESCAPES: Final = re.compile(
+    rb"\\[^u]"  # consumes an escaped backslash, whose second half would else look like the start of an escape
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def parse_upstream_json(text: bytes) -> Any:
+    """Parse a provider's JSON text, which is valid UTF-8. Raises ValueError where it is no JSON, or nests beyond what anyone means."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return reparse_upstream_json(text)
+
+
+def reparse_upstream_json(text: bytes) -> Any:
+    """Parse a provider's JSON text that the fast parser has refused. Raises ValueError as above."""
+    repaired = _ESCAPES.sub(lambda match: b"\\ufffd" if match["half"] else match[0], text)
+    try:
+        return json.loads(repaired.decode(), parse_constant=lambda _: None, parse_int=_read_integer)
+    except RecursionError as error:
+        raise ValueError("the JSON nests too deep") from error
+
+
+def _read_integer(digits: str) -> float:
+    """An integer; as a float where it is too long for 64 bits, as the fast parser reads it."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Time limits on reading an answer, with one timer for the answer rather than one for each read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import GatewayError
+
+
+class ReadWatch:
+    """Fails a reader that waits too long.
+
+    The first read must end at `first_due_s`, each later one `idle_timeout_s` after it began, and everything at `deadline_s`; moments are of the
+    monotonic clock. Time in which nobody reads does not count: there the client is slow, not the provider. `fail` is called once at most.
+    """
+
+    __slots__ = ("_deadline_s", "_fail", "_first_due_s", "_idle_timeout_s", "_timer", "_waiting_since_s")
+
+    def __init__(
+        self, *, first_due_s: float, idle_timeout_s: float, deadline_s: float, fail: Callable[[GatewayError], None]
+    ) -> None:
+        self._first_due_s: float | None = first_due_s
+        self._idle_timeout_s = idle_timeout_s
+        self._deadline_s = deadline_s
+        self._fail = fail
+        self._waiting_since_s: float | None = None
+        self._timer = self._call_at(first_due_s)
+
+    def begin_read(self) -> None:
+        """Somebody waits for bytes from now on."""
+        self._waiting_since_s = time.monotonic()
+
+    def end_read(self) -> None:
+        """Bytes have come."""
+        self._waiting_since_s = None
+        if self._first_due_s is not None:
+            self._first_due_s = None
+            self._timer.cancel()
+            self._timer = self._call_at(time.monotonic() + self._idle_timeout_s)
+
+    def stop(self) -> None:
+        """Nobody will read any more."""
+        self._timer.cancel()
+
+    def _call_at(self, moment_s: float) -> asyncio.TimerHandle:
+        delay_s = max(min(moment_s, self._deadline_s) - time.monotonic(), 0.0)
+        return asyncio.get_running_loop().call_later(delay_s, self._check)
+
+    def _check(self) -> None:
+        now_s = time.monotonic()
+        since_s = self._waiting_since_s
+        if since_s is None:
+            due_s = now_s + self._idle_timeout_s
+        else:
+            due_s = self._first_due_s if self._first_due_s is not None else since_s + self._idle_timeout_s
+        if now_s >= self._deadline_s:
+            self._fail(deadline_error())
+        elif now_s >= due_s:
+            self._fail(GatewayError(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT, "The provider fell silent."))
+        else:
+            self._timer = self._call_at(due_s)
+
+
+def deadline_error() -> GatewayError:
+    """The failure of a call whose own time is over."""
+    return GatewayError(ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "The call's deadline has passed.")

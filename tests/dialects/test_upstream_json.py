@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON text from providers, and what is forgiven in it."""
+
+import pytest
+
+from trunkline_server.dialects.upstream_json import parse_upstream_json, reparse_upstream_json
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(b'{"a": 1.5}', {"a": 1.5}, id="JSON"),
+        pytest.param(b'{"logprob": -Infinity, "b": NaN}', {"logprob": None, "b": None}, id="numbers that JSON lacks"),
+        pytest.param(rb'["\ud83d", "a\ude00b"]', ["\ufffd", "a\ufffdb"], id="halves of a pair"),
+        pytest.param(rb'["\ud83d\ude00 \ud83d"]', ["😀 \ufffd"], id="a whole pair stays"),
+        pytest.param(rb'["\\ud83d \ud83d"]', ["\\ud83d \ufffd"], id="an escaped backslash is no escape"),
+        pytest.param(
+            b'{"seed": 123456789012345678901234567890, "x": NaN}',
+            {"seed": 1.2345678901234568e29, "x": None},
+            id="a long integer",
+        ),
+    ],
+)
+def test_what_is_read(text: bytes, expected: object) -> None:
+    """Text that only Python's encoder or a cut between two events explains is read."""
+    assert parse_upstream_json(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"nope", b'{"a": 1} x', b"\xff", b"[" * 100_000, b"[NaN" * 20_000, b"[NaN, " + b"9" * 10_000 + b"e9]x"],
+    ids=["empty", "cut", "a word", "more after it", "no UTF-8", "deep", "deep for both parsers", "long"],
+)
+def test_what_is_refused(text: bytes) -> None:
+    """Anything else is a ValueError, whatever it is."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_upstream_json(text)
+    with pytest.raises(ValueError, match=r"."):
+        reparse_upstream_json(text)
