@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Failures as HTTP clients see them: a JSON body with its status, or the last event of a stream."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Final
+
+import orjson
+
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, FinishReason
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import FieldFault, GatewayError, error_body
+from trunkline_server.edge.http.exchange import Headers
+from trunkline_server.jsonshape import Codec, ShapeFaults
+
+_LOG: Final = logging.getLogger("trunkline.http")
+_WAIT_STATUSES: Final = frozenset({429, 503})
+
+
+def error_of_faults(faults: ShapeFaults) -> GatewayError:
+    """The failure of a request that is not of the contract's form: all faults, the message naming the first."""
+    found = [FieldFault(field=fault.path, description=fault.message) for fault in faults.faults]
+    more = f" ({len(found) - 1} more in metadata.faults)" if len(found) > 1 else ""
+    return GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"{faults.faults[0]}{more}.", faults=found)
+
+
+def error_of_fault(field: str, description: str) -> GatewayError:
+    """The failure of a request with one fault."""
+    fault = FieldFault(field=field, description=description)
+    return GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"{field}: {description}.", faults=[fault])
+
+
+def error_of_exception(error: Exception, request_id: str) -> GatewayError:
+    """The failure itself, or for anything unexpected a masked one; the traceback goes to the log under the request id, and nowhere else."""
+    if isinstance(error, GatewayError):
+        return error
+    _LOG.error("request %s failed unexpectedly", request_id, exc_info=error)
+    return GatewayError(ErrorReason.ERROR_REASON_SERVER, "unexpected")
+
+
+def error_json(codec: Codec, error: GatewayError) -> bytes:
+    """The body `{"error": {...}}`."""
+    return orjson.dumps({"error": codec.encode(error_body(error))})
+
+
+def error_headers(error: GatewayError) -> Headers:
+    """The headers that a failure adds: how long to wait, how to authenticate. An unknown wait is not made up: clients back off better by themselves."""
+    status = error.shape.http_status
+    if status in _WAIT_STATUSES and error.retry_after_s is not None:
+        return [("Retry-After", str(max(1, math.ceil(error.retry_after_s))))]
+    if status == 401:
+        return [("WWW-Authenticate", "Bearer")]
+    return ()
+
+
+def error_chunk(
+    error: GatewayError, *, generation_id: str, created_s: int, model: str, provider: str
+) -> ChatCompletionChunk:
+    """The chunk that ends a failed stream. `provider` is the one that was answering; "" where none had begun."""
+    chunk = ChatCompletionChunk(id=generation_id, created=created_s, model=model, error=error_body(error))
+    if named := provider or error.provider:
+        chunk.provider = named
+    choice = chunk.choices.add(index=0, finish_reason=FinishReason.FINISH_REASON_ERROR)
+    choice.delta.content = ""
+    return chunk

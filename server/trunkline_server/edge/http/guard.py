@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is checked of a request before anything else: its Host, where it came from, its content type.
+
+A gateway without keys would let any web page spend the user's money: a page can send requests to loopback, and with a name that it rebinds to 127.0.0.1
+even read the answers. So without keys the Host must be a loopback name, a page of another site is refused by its Origin, and a POST must be
+`application/json`, which a page cannot send to another site without asking first (and nobody answers that question).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import GatewayError
+
+_AUTHORITY: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_ORIGIN: Final = re.compile(r"https?://(?P<authority>[^/?#@\s]{1,300})")
+_USUAL_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_SHOWN: Final = 100
+
+
+def check_host(request: web.BaseRequest, *, loopback_only: bool) -> None:
+    """Raises GatewayError: INVALID_REQUEST for a Host that is none, PERMISSION_DENIED for one that is not loopback where only that is served."""
+    hosts = request.headers.getall(hdrs.HOST, ())
+    if not hosts and request.version < (1, 1):
+        return
+    if len(hosts) != 1 or (name := authority_name(hosts[0])) is None:
+        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, "One well-formed Host header is due.")
+    if loopback_only and not is_loopback(name):
+        raise _denied(
+            f"This gateway has no keys set, so it answers loopback Host names only (localhost, 127.0.0.1, [::1]), not {hosts[0][:_SHOWN]!r}. "
+            "Set keys to serve other names."
+        )
+
+
+def check_origin(request: web.BaseRequest) -> None:
+    """Raises GatewayError (PERMISSION_DENIED) where a web page of another site sent the request. A page on loopback is fine."""
+    host = request.headers.get(hdrs.HOST, "").lower()
+    for origin in request.headers.getall(hdrs.ORIGIN, ()):
+        match = _ORIGIN.fullmatch(origin.lower())
+        name = authority_name(match["authority"]) if match else None
+        if match is None or name is None or not (is_loopback(name) or match["authority"] == host):
+            raise _denied(
+                f"This gateway has no keys set, so pages of other sites may not use it; this one is {origin[:_SHOWN]!r}."
+            )
+
+
+def check_content_type(request: web.BaseRequest) -> None:
+    """Raises GatewayError (UNSUPPORTED_MEDIA_TYPE) unless the body is declared to be JSON."""
+    declared = request.headers.getall(hdrs.CONTENT_TYPE, ())
+    if len(declared) != 1 or declared[0].partition(";")[0].strip().lower() != "application/json":
+        came = repr(declared[0][:_SHOWN]) if declared else "none"
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_UNSUPPORTED_MEDIA_TYPE, f"The content type must be application/json, not {came}."
+        )
+
+
+def authority_name(authority: str) -> str | None:
+    """The host name of `name`, `name:port` or `[address]:port`, in lower case. None where the text is no authority."""
+    match = _AUTHORITY.fullmatch(authority)
+    return match["name"].lower() if match else None
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name means this machine by itself: no name that somebody's DNS could point here."""
+    if name in _USUAL_LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def authorization(request: web.BaseRequest) -> Sequence[str]:
+    """All values of the `authorization` header: more than one is a fault that admission tells."""
+    return request.headers.getall(hdrs.AUTHORIZATION, ())
+
+
+def _denied(message: str) -> GatewayError:
+    return GatewayError(ErrorReason.ERROR_REASON_PERMISSION_DENIED, message)

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP edge: its routes, what every request goes through, its life from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, cast
+
+from aiohttp import web
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+
+from trunkline.v1 import openai_compat_service_pb2
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.call import Principal
+from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.ports import Gateway, UnaryRpc
+from trunkline_server.edge.admission import REQUEST_ID_HEADER, Admission
+from trunkline_server.edge.http.chat import ChatRoute
+from trunkline_server.edge.http.errors import error_headers, error_json, error_of_exception
+from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange, HttpDate, Written, head_bytes
+from trunkline_server.edge.http.guard import authorization, check_content_type, check_host, check_origin
+from trunkline_server.edge.http.options import HttpEdgeOptions
+from trunkline_server.edge.http.protocol import EdgeServer
+from trunkline_server.edge.http.routes import RouteTable, read_bindings
+from trunkline_server.edge.http.rpc import RpcRoute
+from trunkline_server.jsonshape import Codec
+
+_FACADE: Final = openai_compat_service_pb2.DESCRIPTOR.services_by_name["OpenAICompatService"].methods_by_name[
+    "ChatCompletions"
+]
+_READY_PATH: Final = "/readyz"
+_HEALTH_PATHS: Final = frozenset({"/healthz", _READY_PATH})
+_READING: Final = frozenset({"GET", "HEAD"})
+_STOPPING: Final = "The gateway is stopping; send the request again."
+_BACKLOG: Final = 1024
+_CUT_WAIT_S: Final = 2.0
+_SHOWN: Final = 100
+
+
+class Route(Protocol):
+    """What serves one method of one path."""
+
+    async def serve(self, exchange: Exchange, principal: Principal, variables: Mapping[str, str], query: str) -> None:
+        """Answers the exchange. Raises GatewayError as long as nothing is written."""
+
+
+class HttpEdge:
+    """Serves the contract's JSON wire.
+
+    `unary_rpcs` are keyed by full method name, and the modules of their services must be imported: the routes are read from their descriptors. `is_ready`
+    is asked by `/readyz`. `clock_s` is the wall clock, for the Date header alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        admission: Admission,
+        codec: Codec,
+        unary_rpcs: Mapping[str, UnaryRpc],
+        options: HttpEdgeOptions,
+        is_ready: Callable[[], bool] = lambda: True,
+        clock_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._admission = admission
+        self._codec = codec
+        self._options = options
+        self._is_ready = is_ready
+        self._date = HttpDate(clock_s)
+        self._draining = False
+        self._in_flight: dict[Exchange, asyncio.Task[object]] = {}
+        self._idle = asyncio.Event()
+        self._server: EdgeServer | None = None
+        self._listeners: list[asyncio.Server] = []
+        self._routes = RouteTable[Route]()
+        chat = ChatRoute(_FACADE, gateway=gateway, admission=admission, codec=codec, options=options)
+        for binding in read_bindings(_FACADE):
+            self._routes.add(binding.http_method, binding.path, chat)
+        for name, rpc in unary_rpcs.items():
+            for binding in read_bindings(find_rpc(name)):
+                self._routes.add(
+                    binding.http_method, binding.path, RpcRoute(binding, rpc, codec=codec, options=options)
+                )
+
+    @property
+    def routes(self) -> Sequence[tuple[str, str]]:
+        """All (HTTP method, path) that are served beside health."""
+        return sorted((method, path) for method, path, _ in self._routes)
+
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+        """Listens on an address, one more each time it is called. Returns the port, which the system chooses where `port` is 0. Raises OSError."""
+        if self._server is None:
+            self._server = self._make_server()
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
+        self._listeners.append(listener)
+        return int(listener.sockets[0].getsockname()[1])
+
+    async def drain(self) -> None:
+        """Tells clients and load balancers to go elsewhere: `/readyz` says 503 and every answer closes its connection. Calls are still served."""
+        self._draining = True
+        for exchange in self._in_flight:
+            exchange.keep_alive = False
+
+    async def stop(self, grace_s: float) -> None:
+        """Accepts nothing more, gives what is under way `grace_s` to finish, and ends the rest: with an error where an answer can still say so."""
+        await self.drain()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        server, self._server = self._server, None
+        if server is None:
+            return
+        busy = {exchange.request.protocol for exchange in self._in_flight}
+        for connection in server.connections:
+            if connection not in busy:
+                connection.force_close()
+        if not await self._wait_until_idle(grace_s):
+            for exchange, task in self._in_flight.items():
+                exchange.cut = True
+                task.cancel()
+            await self._wait_until_idle(_CUT_WAIT_S)
+        for connection in server.connections:
+            connection.force_close()
+        await server.shutdown(timeout=_CUT_WAIT_S)
+
+    def _make_server(self) -> EdgeServer:
+        options = self._options
+        return EdgeServer(
+            self._handle,
+            refusal=self._refuse_no_http,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=options.keepalive_timeout_s,
+            max_line_size=options.max_line_bytes,
+            max_field_size=options.max_line_bytes,
+            max_headers=options.max_headers,
+        )
+
+    async def _wait_until_idle(self, timeout_s: float) -> bool:
+        """Whether nothing is under way any more after at most `timeout_s`."""
+        if self._in_flight:
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._idle.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serves one request. Cancelled by aiohttp as soon as the client goes away, which closes the call's generator."""
+        exchange = self._begin(request)
+        self._in_flight[exchange] = cast("asyncio.Task[object]", asyncio.current_task())
+        try:
+            await self._serve(exchange)
+        except ClientGoneError:
+            exchange.keep_alive = False
+        except asyncio.CancelledError:
+            if exchange.cut and not exchange.began and not exchange.is_gone:
+                self._write_error(exchange, GatewayError(ErrorReason.ERROR_REASON_SHUTTING_DOWN, _STOPPING))
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge: whatever failed, the client gets an answer and the log the cause
+            await self._refuse(exchange, error)
+        finally:
+            del self._in_flight[exchange]
+            if not self._in_flight:
+                self._idle.set()
+        return Written(keep_alive=exchange.keep_alive)
+
+    def _begin(self, request: web.BaseRequest) -> Exchange:
+        exchange = Exchange(
+            request,
+            request_id=self._admission.make_request_id(request.headers),
+            generation_id=self._admission.make_generation_id(),
+            date=self._date,
+            write_timeout_s=self._options.write_timeout_s,
+        )
+        if self._draining:
+            exchange.keep_alive = False
+        return exchange
+
+    async def _serve(self, exchange: Exchange) -> None:
+        """What every request goes through: Host, route, origin and content type, key. The body is read by the route, after all that."""
+        request = exchange.request
+        path, _, query = request.raw_path.partition("?")
+        if path in _HEALTH_PATHS and request.method in _READING:
+            await self._tell_health(exchange, path)
+            return
+        check_host(request, loopback_only=self._options.loopback_only)
+        if not path.startswith("/") and path != "*":
+            raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, "The request line must name a path.")
+        found = self._routes.find(path)
+        if found is None:
+            raise GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, f"Nothing is served at {path[:_SHOWN]!r}.")
+        methods, variables = found
+        route = methods.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            await self._tell_methods(exchange, methods)
+            return
+        if self._admission.open_to_all:
+            check_origin(request)
+            if request.method not in _READING:
+                check_content_type(request)
+        principal = self._admission.authenticate(authorization(request))
+        await route.serve(exchange, principal, variables, query)
+
+    async def _tell_health(self, exchange: Exchange, path: str) -> None:
+        """`/healthz`: the process answers. `/readyz`: it wants to be sent calls."""
+        if path == _READY_PATH and (self._draining or not self._is_ready()):
+            await exchange.answer(503, b'{"status":"not ready"}')
+        else:
+            await exchange.answer(200, b'{"status":"ok"}')
+
+    async def _tell_methods(self, exchange: Exchange, methods: Mapping[str, Route]) -> None:
+        """Answers OPTIONS, and refuses a method that the path does not have. No answer allows another site's page anything."""
+        allowed = sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())})
+        headers = [("Allow", ", ".join(allowed))]
+        if exchange.request.method == "OPTIONS":
+            await exchange.answer(204, b"", headers=headers)
+            return
+        error = GatewayError(ErrorReason.ERROR_REASON_METHOD_NOT_ALLOWED, f"This path serves {', '.join(allowed)}.")
+        await exchange.answer(error.shape.http_status, error_json(self._codec, error), headers=headers)
+
+    async def _refuse(self, exchange: Exchange, error: Exception) -> None:
+        """Answers with a failure; where an answer has begun, all that is left is to break the connection."""
+        exchange.keep_alive = exchange.keep_alive and not exchange.expects_continue
+        failure = error_of_exception(error, exchange.request_id)
+        if exchange.began:
+            exchange.abort()
+            return
+        try:
+            self._write_error(exchange, failure)
+            await exchange.drain()
+        except ClientGoneError:
+            exchange.keep_alive = False
+
+    def _write_error(self, exchange: Exchange, error: GatewayError) -> None:
+        exchange.write_answer(error.shape.http_status, error_json(self._codec, error), headers=error_headers(error))
+
+    def _refuse_no_http(self) -> web.StreamResponse:
+        """The answer to bytes that are no HTTP request; the connection is closed after it."""
+        error = GatewayError(
+            ErrorReason.ERROR_REASON_INVALID_REQUEST, "The bytes sent are no well-formed HTTP request."
+        )
+        body = error_json(self._codec, error)
+        headers = [
+            ("Content-Type", JSON),
+            ("Content-Length", str(len(body))),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Generation-Id", self._admission.make_generation_id()),
+            (REQUEST_ID_HEADER.title(), self._admission.make_request_id({})),
+            ("Date", self._date.text()),
+            ("Connection", "close"),
+        ]
+        return Written(keep_alive=False, answer=head_bytes(error.shape.http_status, headers) + body)
+
+
+def find_rpc(name: str) -> MethodDescriptor:
+    """The descriptor of an RPC by its full name. Raises KeyError where its module is not imported."""
+    return descriptor_pool.Default().FindMethodByName(name)

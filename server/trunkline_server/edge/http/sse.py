@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Server-sent events: framing, and a stream that keeps itself alive while its source is silent.
+
+How a stream reads on the wire, by the contract's options (trunkline.jsonshape.v1.ServerSentEvents):
+
+- `data: {...}` and an empty line for each chunk; all chunks of a batch leave in one write;
+- the status line waits for the first batch, at most `hold_s`; then the status is 200 whatever comes, and a comment is sent, again after each
+  `interval_s` of silence;
+- after the last chunk `data: [DONE]`; after a failure one event with an `error`, and nothing: no `[DONE]`, since nothing is done.
+
+Comments are written from a timer that looks, each time it fires, when the stream last wrote. So a chunk costs no task and no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from trunkline.jsonshape.v1.options_pb2 import ServerSentEvents
+from trunkline_server.edge.http.exchange import Exchange, Headers
+
+_CONTENT_TYPE: Final = "text/event-stream"
+# nginx and its kind would gather the stream into blocks.
+_HEADERS: Final[Headers] = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """The fixed pieces of a stream, as bytes; `terminator` is b"" where a stream simply ends."""
+
+    comment: bytes
+    terminator: bytes
+
+    @classmethod
+    def read(cls, options: ServerSentEvents) -> Framing:
+        """The framing that a method declares."""
+        terminator = f"data: {options.terminator}\n\n" if options.terminator else ""
+        return cls(comment=f": {options.comment}\n\n".encode(), terminator=terminator.encode())
+
+
+def frame_events(texts: Iterable[bytes]) -> bytes:
+    """JSON texts, which hold no line break, as events."""
+    return b"".join([b"data: %b\n\n" % text for text in texts])
+
+
+class EventStream:
+    """The answer to one exchange as server-sent events. Use it as a context: leaving it stops the timer."""
+
+    def __init__(self, exchange: Exchange, framing: Framing, *, hold_s: float, interval_s: float) -> None:
+        self._exchange = exchange
+        self._framing = framing
+        self._interval_s = interval_s
+        self._loop = asyncio.get_running_loop()
+        self._last_write_s = 0.0
+        self._timer = self._loop.call_later(hold_s, self._tick)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    async def send(self, events: bytes) -> None:
+        """Sends events in one write, then waits while the client is slow. Raises ClientGoneError, as all of these do."""
+        self._write(events)
+        if self._exchange.is_stalled:
+            await self._exchange.drain()
+
+    async def finish(self, events: bytes) -> None:
+        """Sends the last events, the terminator and the end of the body in one write."""
+        self._write(events + self._framing.terminator, last=True)
+        await self._exchange.drain()
+
+    def fail(self, event: bytes) -> None:
+        """Ends a stream that failed: one event, no terminator. Never waits."""
+        self._write(event, last=True)
+
+    def _write(self, data: bytes, *, last: bool = False) -> None:
+        exchange = self._exchange
+        self._last_write_s = self._loop.time()
+        if not exchange.began:
+            exchange.begin_stream(_CONTENT_TYPE, _HEADERS, b"" if last else data)
+            if not last:
+                return
+        exchange.write_piece(data, last=last)
+
+    def _tick(self) -> None:
+        """Sends a comment if the stream has been silent for long enough, and looks again when it may have been."""
+        exchange = self._exchange
+        if exchange.is_gone:
+            return
+        now_s = self._loop.time()
+        due_s = self._last_write_s + self._interval_s if exchange.began else now_s
+        if exchange.is_stalled:
+            due_s = now_s + self._interval_s
+        elif due_s <= now_s:
+            self._write(self._framing.comment)
+            due_s = now_s + self._interval_s
+        self._timer = self._loop.call_at(due_s, self._tick)

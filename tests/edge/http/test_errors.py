@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Failures as JSON: every reason has its status, body and headers."""
+
+import orjson
+import pytest
+
+from support.http_edge import make_codec
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import ERROR_SHAPES, GatewayError
+from trunkline_server.edge.http.errors import (
+    error_chunk,
+    error_headers,
+    error_json,
+    error_of_exception,
+    error_of_fault,
+    error_of_faults,
+)
+from trunkline_server.jsonshape import ShapeFaults
+
+REASONS = [reason for reason in ErrorReason.values() if reason]
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=ErrorReason.Name)
+def test_every_reason_has_its_body(reason: ErrorReason.ValueType) -> None:
+    """The body tells the annotated status and word; a masked reason tells nothing more."""
+    shape = ERROR_SHAPES[reason]
+    body = orjson.loads(error_json(make_codec(), GatewayError(reason, "secret words")))
+    assert list(body) == ["error"]
+    assert body["error"]["code"] == shape.http_status
+    assert body["error"]["metadata"]["error_type"] == shape.error_type
+    assert ("secret words" in body["error"]["message"]) is not shape.masked
+    assert body["error"].get("availability", {}).get("code", "") == shape.availability_code
+
+
+@pytest.mark.parametrize(
+    ("reason", "retry_after_s", "expected"),
+    [
+        (ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED, 2.1, [("Retry-After", "3")]),
+        (ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED, 0.0, [("Retry-After", "1")]),
+        (ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED, 30.0, [("Retry-After", "30")]),
+        (ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED, None, []),
+        (ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, 5.0, []),
+        (ErrorReason.ERROR_REASON_AUTHENTICATION, None, [("WWW-Authenticate", "Bearer")]),
+    ],
+)
+def test_headers(reason: ErrorReason.ValueType, retry_after_s: float | None, expected: list[tuple[str, str]]) -> None:
+    """429 and 503 say how long to wait where that is known, in whole seconds and at least one; 401 says how to authenticate."""
+    assert list(error_headers(GatewayError(reason, "", retry_after_s=retry_after_s))) == expected
+
+
+def test_faults_become_one_error() -> None:
+    """All faults of a body are kept, the message naming the first."""
+    with pytest.raises(ShapeFaults) as raised:
+        make_codec().decode(ChatCompletionRequest, {"messages": "x", "model": 7})
+    error = error_of_faults(raised.value)
+    assert {fault.field for fault in error.faults} == {"messages", "model"}
+    assert error.message == f"{raised.value.faults[0]} (1 more in metadata.faults)."
+
+
+def test_one_fault() -> None:
+    """A single fault is its own message."""
+    error = error_of_fault("limit", "must be given once")
+    assert (error.message, error.faults[0].field) == ("limit: must be given once.", "limit")
+
+
+def test_an_expected_failure_is_itself(caplog: pytest.LogCaptureFixture) -> None:
+    """A GatewayError is told as it is and not logged as a bug."""
+    error = GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, "Not there.")
+    assert error_of_exception(error, "req-1") is error
+    assert caplog.records == []
+
+
+def test_the_chunk_of_a_failure() -> None:
+    """The provider that failed stands in where none was answering."""
+    error = GatewayError(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, "Gone.", provider="Acme")
+    chunk = error_chunk(error, generation_id="gen-1", created_s=5, model="acme/one", provider="")
+    assert orjson.loads(make_codec().dump(chunk)) == {
+        "id": "gen-1",
+        "object": "chat.completion.chunk",
+        "created": 5,
+        "model": "acme/one",
+        "provider": "Acme",
+        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+        "error": {
+            "code": 502,
+            "message": "Gone.",
+            "metadata": {
+                "error_type": "provider_unavailable",
+                "reason": "PROVIDER_UNAVAILABLE",
+                "provider_name": "Acme",
+            },
+        },
+    }
