@@ -2,10 +2,8 @@
 """Failures as gRPC statuses: codes, details, and the size of the trailer."""
 
 import base64
-import logging
 from urllib.parse import quote
 
-import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
@@ -21,7 +19,8 @@ from trunkline_server.core.errors import (
     Unavailability,
     reason_name,
 )
-from trunkline_server.edge.grpc.status import CallIds, Failure, error_of_exception, error_of_faults, failure_of
+from trunkline_server.edge.failures import error_of_faults
+from trunkline_server.edge.grpc.status import CallIds, Failure, failure_of
 from trunkline_server.jsonshape import Fault
 
 IDS = CallIds(request_id="req-1", generation_id="gen-1")
@@ -163,19 +162,3 @@ def test_the_ids_are_in_the_trailer() -> None:
     error = GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, "Not there.")
     assert dict(failure_of(error, IDS).trailer).items() >= {"x-request-id": "req-1", "x-generation-id": "gen-1"}.items()
     assert "x-generation-id" not in dict(failure_of(error, CallIds(request_id="req-1", generation_id=None)).trailer)
-
-
-def test_an_unexpected_exception_is_masked_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Anything that is no GatewayError becomes SERVER; its text goes to the log under the request id."""
-    with caplog.at_level(logging.ERROR):
-        error = error_of_exception(KeyError(SECRET), "req-7")
-    assert error.reason == ErrorReason.ERROR_REASON_SERVER
-    assert failure_of(error, IDS).code is grpc.StatusCode.INTERNAL
-    assert "req-7" in caplog.text
-    assert SECRET in caplog.text
-
-
-def test_a_gateway_error_is_taken_as_it_is() -> None:
-    """A failure in the contract's words is not changed."""
-    error = GatewayError(ErrorReason.ERROR_REASON_REFUSAL, "No.")
-    assert error_of_exception(error, "req-7") is error

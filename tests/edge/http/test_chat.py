@@ -102,7 +102,7 @@ async def test_several_faults_at_once(edge: RunningEdge) -> None:
         error = (await answer.json())["error"]
     fields = {fault["field"] for fault in error["metadata"]["faults"]}
     assert fields == {"model", "messages[0].content", "temperature", "stop"}
-    assert "(3 more in metadata.faults)" in error["message"]
+    assert "(3 more in the details)" in error["message"]
 
 
 @pytest.mark.parametrize(

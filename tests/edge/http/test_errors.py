@@ -5,18 +5,14 @@ import orjson
 import pytest
 
 from support.http_edge import make_codec
-from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import ERROR_SHAPES, GatewayError
 from trunkline_server.edge.http.errors import (
     error_chunk,
     error_headers,
     error_json,
-    error_of_exception,
     error_of_fault,
-    error_of_faults,
 )
-from trunkline_server.jsonshape import ShapeFaults
 
 REASONS = [reason for reason in ErrorReason.values() if reason]
 
@@ -49,26 +45,10 @@ def test_headers(reason: ErrorReason.ValueType, retry_after_s: float | None, exp
     assert list(error_headers(GatewayError(reason, "", retry_after_s=retry_after_s))) == expected
 
 
-def test_faults_become_one_error() -> None:
-    """All faults of a body are kept, the message naming the first."""
-    with pytest.raises(ShapeFaults) as raised:
-        make_codec().decode(ChatCompletionRequest, {"messages": "x", "model": 7})
-    error = error_of_faults(raised.value)
-    assert {fault.field for fault in error.faults} == {"messages", "model"}
-    assert error.message == f"{raised.value.faults[0]} (1 more in metadata.faults)."
-
-
 def test_one_fault() -> None:
     """A single fault is its own message."""
     error = error_of_fault("limit", "must be given once")
     assert (error.message, error.faults[0].field) == ("limit: must be given once.", "limit")
-
-
-def test_an_expected_failure_is_itself(caplog: pytest.LogCaptureFixture) -> None:
-    """A GatewayError is told as it is and not logged as a bug."""
-    error = GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, "Not there.")
-    assert error_of_exception(error, "req-1") is error
-    assert caplog.records == []
 
 
 def test_the_chunk_of_a_failure() -> None:

@@ -21,9 +21,9 @@ from trunkline_server.core.chunks import merge_deltas
 from trunkline_server.core.ports import Gateway
 from trunkline_server.edge.admission import Admission, CallTerms
 from trunkline_server.edge.completion import complete
+from trunkline_server.edge.failures import error_of_faults
 from trunkline_server.edge.grpc.intake import Arrival, Context
 from trunkline_server.edge.grpc.reception import Reception, write
-from trunkline_server.edge.grpc.status import error_of_faults
 from trunkline_server.jsonshape import Codec
 
 SERVICE: Final = "trunkline.v1.ChatService"

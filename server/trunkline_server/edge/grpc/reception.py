@@ -13,8 +13,9 @@ from grpc import aio
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.edge.admission import ANONYMOUS, Admission
+from trunkline_server.edge.failures import error_of_exception
 from trunkline_server.edge.grpc.intake import Arrival, Context, read_metadata
-from trunkline_server.edge.grpc.status import CallIds, error_of_exception, failure_of
+from trunkline_server.edge.grpc.status import CallIds, failure_of
 
 Work: TypeAlias = Callable[[Arrival], Awaitable[Message | None]]
 """Serves one call: returns the response of a unary one, None after it has written those of a stream. Raises GatewayError."""

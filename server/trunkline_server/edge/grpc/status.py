@@ -11,7 +11,6 @@ cut, and faults fill what is left of the budget.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,9 +21,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from trunkline.v1 import error_pb2
-from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import FieldFault, GatewayError, error_body, reason_name
-from trunkline_server.jsonshape import Fault
 
 DOMAIN: Final = "trunkline"
 REQUEST_ID_KEY: Final = "x-request-id"
@@ -42,7 +39,6 @@ _DETAILS_BUDGET: Final = 4096
 # What travels in a status message as it is.
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
-_LOG: Final = logging.getLogger("trunkline.grpc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +61,6 @@ class Failure:
     code: grpc.StatusCode
     message: str
     trailer: tuple[tuple[str, str | bytes], ...]
-
-
-def error_of_faults(faults: Sequence[Fault]) -> GatewayError:
-    """The failure of a request that is not of the contract's form: all faults, the message naming the first."""
-    found = [FieldFault(field=fault.path, description=fault.message) for fault in faults]
-    more = f" ({len(found) - 1} more in the details)" if len(found) > 1 else ""
-    return GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"{faults[0]}{more}.", faults=found)
-
-
-def error_of_exception(error: Exception, request_id: str) -> GatewayError:
-    """The failure itself, or for anything unexpected a masked one; the traceback goes to the log under the request id, and nowhere else."""
-    if isinstance(error, GatewayError):
-        return error
-    _LOG.error("request %s failed unexpectedly", request_id, exc_info=error)
-    return GatewayError(ErrorReason.ERROR_REASON_SERVER, "unexpected")
 
 
 def failure_of(error: GatewayError, ids: CallIds) -> Failure:

@@ -12,9 +12,9 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from trunkline_server.core.ports import UnaryRpc
+from trunkline_server.edge.failures import error_of_faults
 from trunkline_server.edge.grpc.intake import Arrival, Context
 from trunkline_server.edge.grpc.reception import Reception
-from trunkline_server.edge.grpc.status import error_of_faults
 from trunkline_server.jsonshape import Codec
 
 

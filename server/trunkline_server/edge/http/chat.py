@@ -24,8 +24,9 @@ from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, Gateway
 from trunkline_server.edge.admission import Admission, CallTerms
 from trunkline_server.edge.completion import complete
+from trunkline_server.edge.failures import error_of_exception, error_of_faults
 from trunkline_server.edge.http.body import read_body
-from trunkline_server.edge.http.errors import error_chunk, error_of_exception, error_of_faults
+from trunkline_server.edge.http.errors import error_chunk
 from trunkline_server.edge.http.exchange import ClientGoneError, Exchange
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.sse import EventStream, Framing, frame_events
@@ -60,7 +61,7 @@ class ChatRoute:
         try:
             request = self._codec.decode(ChatCompletionRequest, parse_json(body))
         except ShapeFaults as faults:
-            raise error_of_faults(faults) from None
+            raise error_of_faults(faults.faults) from None
         terms = CallTerms(wire="http", streamed=getattr(request, self._switch_field), headers=exchange.request.headers)
         call = self._admission.admit(
             request, principal, terms, request_id=exchange.request_id, generation_id=exchange.generation_id

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Final
 
@@ -13,31 +12,15 @@ from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, FinishReason
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import FieldFault, GatewayError, error_body
 from trunkline_server.edge.http.exchange import Headers
-from trunkline_server.jsonshape import Codec, ShapeFaults
+from trunkline_server.jsonshape import Codec
 
-_LOG: Final = logging.getLogger("trunkline.http")
 _WAIT_STATUSES: Final = frozenset({429, 503})
-
-
-def error_of_faults(faults: ShapeFaults) -> GatewayError:
-    """The failure of a request that is not of the contract's form: all faults, the message naming the first."""
-    found = [FieldFault(field=fault.path, description=fault.message) for fault in faults.faults]
-    more = f" ({len(found) - 1} more in metadata.faults)" if len(found) > 1 else ""
-    return GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"{faults.faults[0]}{more}.", faults=found)
 
 
 def error_of_fault(field: str, description: str) -> GatewayError:
     """The failure of a request with one fault."""
     fault = FieldFault(field=field, description=description)
     return GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"{field}: {description}.", faults=[fault])
-
-
-def error_of_exception(error: Exception, request_id: str) -> GatewayError:
-    """The failure itself, or for anything unexpected a masked one; the traceback goes to the log under the request id, and nowhere else."""
-    if isinstance(error, GatewayError):
-        return error
-    _LOG.error("request %s failed unexpectedly", request_id, exc_info=error)
-    return GatewayError(ErrorReason.ERROR_REASON_SERVER, "unexpected")
 
 
 def error_json(codec: Codec, error: GatewayError) -> bytes:

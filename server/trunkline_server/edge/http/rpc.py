@@ -16,8 +16,9 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import UnaryRpc
+from trunkline_server.edge.failures import error_of_faults
 from trunkline_server.edge.http.body import read_body
-from trunkline_server.edge.http.errors import error_of_fault, error_of_faults
+from trunkline_server.edge.http.errors import error_of_fault
 from trunkline_server.edge.http.exchange import Exchange
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.routes import Binding
@@ -54,7 +55,7 @@ class RpcRoute:
             value = self._read(body, query, variables)
             request = self._codec.decode(self._input_class, value)
         except ShapeFaults as faults:
-            raise error_of_faults(faults) from None
+            raise error_of_faults(faults.faults) from None
         response = await self._rpc(request, principal)
         await exchange.answer(200, self._codec.dump(response))
 

@@ -18,8 +18,9 @@ from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Gateway, UnaryRpc
 from trunkline_server.edge.admission import REQUEST_ID_HEADER, Admission
+from trunkline_server.edge.failures import error_of_exception
 from trunkline_server.edge.http.chat import ChatRoute
-from trunkline_server.edge.http.errors import error_headers, error_json, error_of_exception
+from trunkline_server.edge.http.errors import error_headers, error_json
 from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange, HttpDate, Written, head_bytes
 from trunkline_server.edge.http.guard import authorization, check_content_type, check_host, check_origin
 from trunkline_server.edge.http.options import HttpEdgeOptions
