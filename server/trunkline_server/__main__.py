@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 # Import names of the extra [server] of pyproject.toml. uvloop is not among them: Windows has none.
-_SERVER_LIBRARIES = ("aiohttp", "grpc_health", "grpc_reflection", "grpc_status", "orjson", "pydantic")
+_SERVER_LIBRARIES = ("aiohttp", "grpc_health", "grpc_reflection", "orjson", "pydantic")
 
 
 def main(find: Callable[[str], object | None] = find_spec) -> int:
