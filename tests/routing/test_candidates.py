@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from support.builders import make_endpoint, make_provider
+from support.builders import make_endpoint, make_provider, make_request
 from trunkline.v1.provider_preferences_pb2 import ProviderPreferences
 from trunkline_server.catalog.entry import Endpoint
-from trunkline_server.routing.candidates import ALLOWED_PROVIDERS, find_candidates, names_endpoint
+from trunkline_server.routing.candidates import ALLOWED_PROVIDERS, find_candidates, names_endpoint, sent_parameters
 
 VERTEX = make_provider("google-vertex", name="Google Vertex")
 EAST, WEST = (
@@ -58,3 +58,45 @@ def test_preferences_filter(preferences: dict[str, Any], expected: list[Endpoint
         endpoint for endpoint in ALL if endpoint not in expected
     ]
     assert {exclusion.reason for exclusion in exclusions} <= {ALLOWED_PROVIDERS}
+
+
+OPEN = make_provider("open", trains_on_prompts=False, keeps_prompts=False)
+PRECISE = make_endpoint(
+    OPEN,
+    quantization="bf16",
+    distillable=True,
+    supported_parameters=frozenset({"seed", "tools"}),
+    prices_pusd={"prompt": 2_000_000, "image": 5},
+)
+CHEAP = make_endpoint("cheap", prices_pusd={"prompt": 1_000_000})
+
+
+@pytest.mark.parametrize(
+    ("preferences", "expected", "word"),
+    [
+        pytest.param({"data_collection": "DATA_COLLECTION_DENY"}, [PRECISE], "data_policy:training", id="no training"),
+        pytest.param({"data_collection": "DATA_COLLECTION_ALLOW"}, [PRECISE, CHEAP], None, id="training allowed"),
+        pytest.param({"zdr": True}, [PRECISE], "data_policy:zdr", id="nothing retained"),
+        pytest.param({"zdr": False}, [PRECISE, CHEAP], None, id="retention allowed"),
+        pytest.param({"enforce_distillable_text": True}, [PRECISE], "data_policy:distillable", id="distillable"),
+        pytest.param({"quantizations": ["bf16", "fp8"]}, [PRECISE], "quantization", id="precision"),
+        pytest.param({"quantizations": ["unknown"]}, [CHEAP], "quantization", id="unknown precision"),
+        pytest.param({"max_price": {"prompt_pusd": 1_000_000_000_000}}, [CHEAP], "max_price", id="a dollar a million"),
+        pytest.param({"max_price": {"prompt_pusd": 2_000_000_000_000}}, [PRECISE, CHEAP], None, id="just enough"),
+        pytest.param({"max_price": {"image_pusd": 4}}, [CHEAP], "max_price", id="per image"),
+        pytest.param({"require_parameters": True}, [PRECISE], "require_parameters", id="parameters"),
+        pytest.param({"require_parameters": False}, [PRECISE, CHEAP], None, id="parameters wished for"),
+    ],
+)
+def test_preferences_exclude_by_what_is_known(
+    preferences: dict[str, Any], expected: list[Endpoint], word: str | None
+) -> None:
+    """Privacy, precision, price and parameters filter hard; what is unknown counts against an endpoint."""
+    candidates, exclusions = find_candidates([PRECISE, CHEAP], ProviderPreferences(**preferences), {"seed"})
+    assert candidates == expected
+    assert {exclusion.reason for exclusion in exclusions} == ({word} - {None})
+
+
+def test_parameters_sent() -> None:
+    """Only what an endpoint may lack counts, not what every request has."""
+    assert sent_parameters(make_request(seed=1, temperature=0.0, user="u")) == {"seed", "temperature"}

@@ -24,7 +24,8 @@ class Provider:
     """Who offers models, and how it is spoken to.
 
     `transport` names the upstream that reaches it ("http" or "simulator"), `dialect` its JSON language. `takes_extensions` says that it understands every
-    field of the contract (OpenRouter's and the gateway's own), not only OpenAI's. `base_url` is None for the simulator.
+    field of the contract (OpenRouter's and the gateway's own), not only OpenAI's. `trains_on_prompts` and `keeps_prompts` are true where nothing better is
+    known. `base_url` is None for the simulator.
     """
 
     slug: str
@@ -33,6 +34,8 @@ class Provider:
     transport: str = "http"
     base_url: str | None = None
     takes_extensions: bool = False
+    trains_on_prompts: bool = True
+    keeps_prompts: bool = True
     timeouts: Timeouts = field(default_factory=Timeouts)
     privacy_policy_url: str | None = None
     terms_of_service_url: str | None = None
@@ -61,6 +64,7 @@ class Endpoint:
     quantization: str | None = None
     supported_parameters: frozenset[str] = frozenset()
     supports_implicit_caching: bool = False
+    distillable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,8 @@ def _make_provider(row: ProviderRow) -> Provider:
         transport=row.transport,
         base_url=row.base_url.rstrip("/") if row.base_url is not None else None,
         takes_extensions=row.takes_extensions,
+        trains_on_prompts=row.trains_on_prompts,
+        keeps_prompts=row.keeps_prompts,
         timeouts=Timeouts(**row.timeouts.model_dump()),
         privacy_policy_url=row.privacy_policy_url,
         terms_of_service_url=row.terms_of_service_url,
@@ -190,4 +192,5 @@ def _make_endpoint(row: EndpointRow, model: ModelRow, providers: Mapping[str, Pr
         quantization=row.quantization,
         supported_parameters=frozenset(row.supported_parameters),
         supports_implicit_caching=row.supports_implicit_caching,
+        distillable=row.distillable,
     )

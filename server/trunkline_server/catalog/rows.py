@@ -102,6 +102,10 @@ class ProviderRow(Row):
     """What reaches it."""
     takes_extensions: Switch = False
     """It understands every field of the contract, not only OpenAI's; false: the gateway's own fields are not sent."""
+    trains_on_prompts: Switch = True
+    """It may train on prompts; false: `data_collection: "deny"` allows it."""
+    keeps_prompts: Switch = True
+    """It may keep prompts; false: it retains nothing, and `zdr: true` allows it."""
     allow_plain_http: Switch = False
     """`base_url` may begin with `http://` although its host is not this machine: keys and prompts then travel unencrypted."""
     timeouts: TimeoutsRow = TimeoutsRow()
@@ -141,6 +145,8 @@ class EndpointRow(Row):
     """The request parameters it knows."""
     supports_implicit_caching: Switch = False
     """It caches prefixes by itself."""
+    distillable: Switch = False
+    """Its answers may be used to train other models; false: `enforce_distillable_text: true` excludes it."""
 
 
 class ModelRow(Row):

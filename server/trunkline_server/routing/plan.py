@@ -10,7 +10,7 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.catalog.entry import Catalog, Endpoint
 from trunkline_server.catalog.query import find_model
 from trunkline_server.core.errors import FieldFault, GatewayError, Unavailability
-from trunkline_server.routing.candidates import ALLOWED_PROVIDERS, Exclusion, find_candidates
+from trunkline_server.routing.candidates import ALLOWED_PROVIDERS, Exclusion, find_candidates, sent_parameters
 from trunkline_server.routing.order import order_candidates
 
 
@@ -67,7 +67,9 @@ def _requested_models(request: ChatCompletionRequest, catalog: Catalog) -> tuple
 
 def _plan_model(slug: str, request: ChatCompletionRequest, catalog: Catalog) -> tuple[list[Endpoint], list[Exclusion]]:
     model = find_model(catalog, slug)
-    candidates, exclusions = find_candidates(model.endpoints, request.provider)
+    if not request.HasField("provider"):
+        return list(model.endpoints), []
+    candidates, exclusions = find_candidates(model.endpoints, request.provider, sent_parameters(request))
     ordered = order_candidates(candidates, request.provider)
     exclusions.extend(
         Exclusion(endpoint=endpoint, reason=ALLOWED_PROVIDERS) for endpoint in candidates if endpoint not in ordered
@@ -80,7 +82,8 @@ def _no_endpoint(slug: str, requested: tuple[str, ...], excluded: list[Exclusion
         requested_models=requested, excluded_by=sorted({exclusion.reason for exclusion in excluded})
     )
     if excluded:
-        text = f"The provider preferences leave no endpoint of {slug!r}; loosen `provider.only`, `provider.ignore` or `provider.order`."
+        rules = ", ".join(details.excluded_by)
+        text = f"The provider preferences leave no endpoint of {slug!r} ({rules}); loosen them in `provider`."
         return GatewayError(ErrorReason.ERROR_REASON_CONSTRAINT_FILTERED, text, unavailability=details)
     return GatewayError(
         ErrorReason.ERROR_REASON_NO_ENDPOINTS, f"Nobody offers {slug!r} at the moment.", unavailability=details
