@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: settings become upstreams, engine and edges. What starts first stops last."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import re
+import secrets
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf import descriptor_pool
+
+from trunkline.v1 import model_service_pb2  # its descriptors are looked up by name below
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
+from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
+from trunkline.v1.error_pb2 import ErrorResponse
+from trunkline_server.catalog.directory import Directory
+from trunkline_server.catalog.entry import Catalog, Provider
+from trunkline_server.config.read import make_catalog
+from trunkline_server.config.settings import Settings
+from trunkline_server.core.ports import UnaryRpc, Upstream
+from trunkline_server.core.secret import Secret
+from trunkline_server.dialects.registry import make_dialects
+from trunkline_server.edge.admission import Admission, KeyRecord
+from trunkline_server.edge.grpc import GrpcEdge, GrpcEdgeOptions
+from trunkline_server.edge.http import HttpEdge, HttpEdgeOptions
+from trunkline_server.engine.run import Engine
+from trunkline_server.jsonshape import Codec
+from trunkline_server.telemetry.call_log import CallLog
+from trunkline_server.telemetry.log_setup import set_up_logging
+from trunkline_server.upstream.http import HttpUpstream
+from trunkline_server.upstream.simulator import SimulatorUpstream
+
+_LOGGER: Final = logging.getLogger("trunkline")
+_WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
+# Fewer, later collections: what start makes lives for ever, and a call's messages are freed by reference counts.
+_GC_THRESHOLDS: Final = (50_000, 20, 50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Where the edges listen, as clients write it: "http://127.0.0.1:8080" and "127.0.0.1:50051"."""
+
+    http_url: str
+    grpc_target: str
+
+
+class App:
+    """A gateway made from settings. `start` it once, `stop` it once, on one event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._catalog = make_catalog(settings)
+        self._upstreams = make_upstreams(settings, self._catalog)
+        self._ready = False
+        codec = make_codec()
+        admission = _make_admission(settings)
+        gateway = Engine(
+            catalog=lambda: self._catalog,
+            upstreams=lambda: self._upstreams,
+            dialects=make_dialects(codec),
+            records=CallLog(),
+            monotonic_s=time.monotonic,
+        )
+        rpcs = make_unary_rpcs(Directory(lambda: self._catalog))
+        http_options, grpc_options = _http_options(settings), _grpc_options(settings)
+        self._http = HttpEdge(
+            gateway=gateway,
+            admission=admission,
+            codec=codec,
+            unary_rpcs=rpcs,
+            options=http_options,
+            is_ready=lambda: self._ready,
+        )
+        self._grpc = GrpcEdge(gateway=gateway, admission=admission, codec=codec, unary_rpcs=rpcs, options=grpc_options)
+
+    async def start(self) -> Bound:
+        """Begins to listen. Raises OSError where an address is taken; nothing listens then."""
+        http, grpc = self._settings.http.listen, self._settings.grpc.listen
+        http_port = await self._http.start(http.host, http.port)
+        try:
+            grpc_port = await self._grpc.start(grpc.host, grpc.port)
+        except BaseException:  # whatever stops the start must not leave the other port open
+            await self._http.stop(0)
+            raise
+        self._ready = True
+        return Bound(http_url=f"http://{_joined(http.host, http_port)}", grpc_target=_joined(grpc.host, grpc_port))
+
+    async def stop(self) -> None:
+        """Drains: new calls are refused, calls under way may finish within the grace, then the connections to providers close."""
+        drain = self._settings.drain
+        self._ready = False
+        await asyncio.gather(self._http.drain(), self._grpc.announce_end())
+        await asyncio.sleep(drain.delay_s)
+        await asyncio.gather(self._http.stop(drain.grace_s), self._grpc.drain(drain.grace_s))
+        for upstream in self._upstreams.values():
+            await upstream.close()
+
+
+async def serve(settings: Settings, announce: Callable[[Bound], None]) -> int:
+    """Serves until SIGTERM or SIGINT, then drains. `announce` is told where the edges listen once they do. The exit status: 0 after a drain.
+
+    Raises OSError where an address is taken.
+    """
+    set_up_logging(settings.log.format, settings.log.level)
+    app = App(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    bound = await app.start()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    announce(bound)
+    await stopping.wait()
+    _LOGGER.info("draining: calls under way may take %s s", settings.drain.grace_s)
+    await app.stop()
+    return 0
+
+
+def make_upstreams(settings: Settings, catalog: Catalog) -> Mapping[str, Upstream]:
+    """The way to each provider of the catalog, by slug."""
+    secrets_by_slug = {provider.slug: provider.api_key for provider in settings.providers}
+    return {slug: _make_upstream(provider, secrets_by_slug.get(slug)) for slug, provider in catalog.providers.items()}
+
+
+def make_codec() -> Codec:
+    """The codec for everything that travels as JSON, with the code of the chat messages already made."""
+    chat = [ChatCompletionRequest.DESCRIPTOR, ChatCompletion.DESCRIPTOR, ChatCompletionChunk.DESCRIPTOR]
+    rpcs = [method for service in model_service_pb2.DESCRIPTOR.services_by_name.values() for method in service.methods]
+    types = [*(method.input_type for method in rpcs), *(method.output_type for method in rpcs)]
+    codec = Codec.compile([*chat, ErrorResponse.DESCRIPTOR, *types])
+    codec.load([ChatCompletionRequest], ["decode", "validate", "encode_request"])
+    codec.load([ChatCompletionChunk], ["decode_loosely"])
+    codec.load([ChatCompletion, ChatCompletionChunk, ErrorResponse], ["encode_answer"])
+    return codec
+
+
+def make_unary_rpcs(directory: Directory) -> Mapping[str, UnaryRpc]:
+    """The RPCs of ModelService by full name: each is the directory's method of its name."""
+    service = descriptor_pool.Default().FindServiceByName("trunkline.v1.ModelService")
+    return {method.full_name: getattr(directory, _WORD.sub("_", method.name).lower()) for method in service.methods}
+
+
+def _make_upstream(provider: Provider, secret: Secret | None) -> Upstream:
+    if provider.transport == "simulator" or provider.base_url is None:
+        return SimulatorUpstream(clock=time.time)
+    return HttpUpstream(base_url=provider.base_url, secret=secret)
+
+
+def _make_admission(settings: Settings) -> Admission:
+    return Admission(
+        keys=[KeyRecord(name=key.name, sha256=key.sha256) for key in settings.keys],
+        default_timeout_s=settings.calls.default_timeout_s,
+        max_timeout_s=settings.calls.max_timeout_s,
+        clock_s=time.time,
+        monotonic_s=time.monotonic,
+        random_bytes=secrets.token_bytes,
+    )
+
+
+def _http_options(settings: Settings) -> HttpEdgeOptions:
+    http = settings.http
+    return HttpEdgeOptions(
+        max_body_bytes=settings.calls.max_body_bytes,
+        first_byte_hold_s=http.first_byte_hold_s,
+        comment_interval_s=http.comment_interval_s,
+        keepalive_timeout_s=http.keepalive_timeout_s,
+        loopback_only=not settings.keys and not settings.insecure,
+    )
+
+
+def _grpc_options(settings: Settings) -> GrpcEdgeOptions:
+    grpc = settings.grpc
+    return GrpcEdgeOptions(
+        max_message_bytes=settings.calls.max_body_bytes,
+        reflection=grpc.reflection,
+        keepalive_time_s=grpc.keepalive_interval_s,
+        keepalive_timeout_s=grpc.keepalive_timeout_s,
+        min_ping_interval_s=grpc.min_ping_interval_s,
+        max_connection_idle_s=grpc.max_connection_idle_s,
+        max_connection_age_s=grpc.max_connection_age_s,
+        max_connection_age_grace_s=grpc.max_connection_age_grace_s,
+        max_concurrent_streams=grpc.max_concurrent_streams,
+    )
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
