@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from support.gateway import key_row, running_gateway
 from support.serving import Served, launch, serving
 from support.source_tree import ROOT
 from trunkline import text_of
-from trunkline.v1 import chat_service_pb2, model_service_pb2, openai_compat_service_pb2
 from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
 from trunkline_server.app import App
 from trunkline_server.config.settings import Settings
@@ -39,10 +39,11 @@ UNROUTED_RPCS = {
     "trunkline.v1.ChatService.CreateChatCompletion": "its path is for stock transcoders, in canonical ProtoJSON; the facade's path serves it here",
     "trunkline.v1.ChatService.StreamChatCompletion": "as above",
 }
+PROTOS = sorted((ROOT / "proto" / "trunkline" / "v1").glob("*_service.proto"))
 SERVICES = [
     service
-    for file in (chat_service_pb2, model_service_pb2, openai_compat_service_pb2)
-    for service in file.DESCRIPTOR.services_by_name.values()
+    for path in PROTOS
+    for service in import_module(f"trunkline.v1.{path.stem}_pb2").DESCRIPTOR.services_by_name.values()
 ]
 RPCS = {method.full_name: method for service in SERVICES for method in service.methods}
 
@@ -71,10 +72,8 @@ def test_every_rpc_is_routed_over_http(name: str) -> None:
 def test_the_exemptions_are_current() -> None:
     """Every exempted RPC exists, and the walk above misses no service."""
     assert {*EXEMPT_RPCS, *UNROUTED_RPCS} <= RPCS.keys()
-    protos = (ROOT / "proto" / "trunkline" / "v1").glob("*.proto")
-    declared = {
-        name for proto in protos for name in re.findall(r"^service (\w+)", proto.read_text("utf-8"), re.MULTILINE)
-    }
+    texts = [path.read_text("utf-8") for path in (ROOT / "proto").rglob("trunkline/**/*.proto")]
+    declared = {name for text in texts for name in re.findall(r"^service (\w+)", text, re.MULTILINE)}
     assert {service.name for service in SERVICES} == declared
 
 
