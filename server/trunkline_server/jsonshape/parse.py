@@ -15,12 +15,13 @@ text and the bound measured exactly.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
 import orjson
 
-from trunkline_server.jsonshape.faults import Fault, JsonFaults
+from trunkline_server.jsonshape.faults import MAX_FAULTS, Fault, JsonFaults, Path, path_text
 
 MAX_DEPTH: Final = 40
 """Arrays and objects inside each other, on any way from a caller."""
@@ -35,6 +36,7 @@ _NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
 _LONGEST: Final = 20
+_FREE_OF_LONG: Final = "free of integers beyond 64 bits"
 
 _BRACES: Final = bytes.maketrans(b"[]", b"{}")
 _NOT_BRACES: Final = bytes(sorted(set(range(256)) - set(b"{}[]")))
@@ -79,8 +81,8 @@ def _check_bounds(body: bytes) -> None:
         raise _fault(f"at most {MAX_ITEMS} keys and items in all")
     if opened > MAX_DEPTH:
         _check_depth(text, MAX_DEPTH)
-    if long_integer:
-        _check_integers(text)
+    if long_integer and any(_is_long(number) for number in _NUMBER.finditer(text)):
+        raise JsonFaults(_find_long_integers(body) or [Fault(path="", expected=_FREE_OF_LONG)])
 
 
 def _without_strings(body: bytes) -> bytes | None:
@@ -114,11 +116,30 @@ def _depth(text: bytes, limit: int) -> int:
     return limit + 1
 
 
-def _check_integers(text: bytes) -> None:
-    """Refuse integers that do not fit in 64 bits, signed or unsigned."""
-    for number in _NUMBER.finditer(text):
-        if number[1] is None and number[2] is None and not _fits(number[0]):
-            raise _fault("free of integers beyond 64 bits")
+def _is_long(number: re.Match[bytes]) -> bool:
+    """Tell whether a number is an integer that does not fit in 64 bits, signed or unsigned."""
+    return number[1] is None and number[2] is None and not _fits(number[0])
+
+
+def _find_long_integers(body: bytes) -> list[Fault]:
+    """Say where the long integers are: a second, slow parse, of a body that is refused anyway. Empty for malformed text."""
+    long = object()
+    try:
+        # Such integers become a mark: Python would refuse to read one of many thousand digits.
+        value = json.loads(body, parse_int=lambda digits: 0 if _fits(digits.encode()) else long)
+    except ValueError:
+        return []
+    found: list[Fault] = []
+    waiting: list[tuple[Path, Any]] = [(None, value)]
+    while waiting and len(found) < MAX_FAULTS:
+        path, value = waiting.pop()
+        if value is long:
+            found.append(Fault(path=path_text(path), expected="an integer of at most 64 bits"))
+        elif isinstance(value, dict):
+            waiting.extend(((path, key), item) for key, item in reversed(value.items()))
+        elif isinstance(value, list):
+            waiting.extend(((path, index), value[index]) for index in reversed(range(len(value))))
+    return found
 
 
 def _fits(digits: bytes) -> bool:

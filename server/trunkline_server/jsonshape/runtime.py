@@ -125,7 +125,7 @@ def units_text(units: int, scale: int) -> str:
 
 
 def units_number(units: int, scale: int) -> float:
-    """Turn an integer of 10**-scale into the nearest JSON number: dividing integers rounds correctly, once."""
+    """Turn an integer of 10**-scale into the nearest JSON number: dividing integers rounds correctly, once. Up to 15 digits it is exact."""
     unit = _power_of_ten(scale)
     return units / unit if units % unit else units // unit
 
