@@ -13,7 +13,7 @@ import pytest
 from support.source_tree import ROOT
 from trunkline_server.cli import main
 from trunkline_server.cli.program import make_parser
-from trunkline_server.cli.serve import format_banner
+from trunkline_server.cli.serve import find_program, format_banner
 from trunkline_server.config.scalars import find_scalars
 from trunkline_server.config.settings import Settings
 
@@ -114,3 +114,21 @@ def test_a_taken_port(flag: str) -> None:
             _, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert err.splitlines()[-1].startswith("trunkline: cannot listen: ")
+
+
+@pytest.mark.parametrize(
+    ("started_as", "path", "typed"),
+    [
+        (".venv/bin/trunkline", "/nowhere", ".venv/bin/trunkline"),
+        ("/usr/lib/python/trunkline_server/__main__.py", "/nowhere", "trunkline"),
+    ],
+)
+def test_the_program_as_it_can_be_typed(
+    monkeypatch: pytest.MonkeyPatch, started_as: str, path: str, typed: str
+) -> None:
+    """Where the shell does not find the program, the banner says the path that it was started by."""
+    monkeypatch.setenv("PATH", path)
+    assert find_program(started_as) == typed
+    assert f"{typed} chat --model" in format_banner(
+        Settings(), "http://127.0.0.1:8080", "127.0.0.1:50051", program=typed
+    )

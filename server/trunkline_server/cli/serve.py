@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
+import sys
 from collections.abc import Callable, Coroutine
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from trunkline_server.cli.settings_file import load_settings
@@ -74,7 +77,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from trunkline_server import app  # noqa: PLC0415 - see above
 
     def announce(bound: Listening) -> None:
-        terminal.say(format_banner(settings, bound.http_url, bound.grpc_target))
+        terminal.say(format_banner(settings, bound.http_url, bound.grpc_target, program=find_program(sys.argv[0])))
 
     try:
         return _run_loop(app.serve(settings, announce))
@@ -82,15 +85,15 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         raise CommandError(f"cannot listen: {error}. Another address: --http HOST:PORT, --grpc HOST:PORT.") from error
 
 
-def format_banner(settings: Settings, http_url: str, grpc_target: str) -> str:
-    """What to tell the person who started the gateway: where it is, what it offers, how to try it."""
+def format_banner(settings: Settings, http_url: str, grpc_target: str, *, program: str = "trunkline") -> str:
+    """What to tell the person who started the gateway: where it is, what it offers, how to try it. `program` is what to type for this program."""
     catalog = make_catalog(settings)
     model = catalog.default_model or next(iter(catalog.models), "author/name")
     slugs = list(catalog.models)
     offered = ", ".join(slugs[:4]) + (f" and {len(slugs) - 4} more" if len(slugs) > 4 else "") if slugs else "no model"
     key_header = ' \\\n    -H "authorization: Bearer $TRUNKLINE_API_KEY"' if settings.keys else ""
     url, target = _reachable(http_url), _reachable(grpc_target)
-    chat = "trunkline chat" + ("" if target == "127.0.0.1:50051" else f" --grpc {target}")
+    chat = f"{program} chat" + ("" if target == "127.0.0.1:50051" else f" --grpc {target}")
     return f"""\
 Trunkline serves {offered}.
   HTTP  {http_url}/v1 and /api/v1 (OpenAI and OpenRouter JSON)
@@ -102,6 +105,14 @@ Try it:
   {chat} --model {model} "Hello, Trunkline"
 
 Ctrl-C stops it."""
+
+
+def find_program(started_as: str) -> str:
+    """What to type for this program: its name where the shell finds it, else the path it was started by."""
+    path = Path(started_as)
+    if path.name != "trunkline" or shutil.which(path.name) is not None:
+        return "trunkline"
+    return str(path)
 
 
 def _reachable(address: str) -> str:
