@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asking the simulator without an event loop, and folding its streams as a client would."""
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import orjson
 
+from trunkline_server.upstream.simulator.limits import Work
 from trunkline_server.upstream.simulator.reply import PATH, Reply, make_reply
 
+_T = TypeVar("_T")
 CREATED_S = 1_700_000_000
 DONE = "[DONE]"
+
+
+def finish(work: Work[_T], slices: list[int] | None = None) -> _T:
+    """The result of work, done at once; what each slice did goes into `slices`."""
+    while True:
+        try:
+            done = next(work)
+        except StopIteration as end:
+            return cast(_T, end.value)
+        if slices is not None:
+            slices.append(done)
 
 
 def make_body(model: str, said: str | list[Any] = "Hello big world", **keys: Any) -> bytes:
@@ -18,7 +31,7 @@ def make_body(model: str, said: str | list[Any] = "Hello big world", **keys: Any
 
 def reply_to(*args: Any, **keys: Any) -> Reply:
     """The reply to `make_body` of the same arguments."""
-    return make_reply(PATH, make_body(*args, **keys), CREATED_S)
+    return finish(make_reply(PATH, make_body(*args, **keys), CREATED_S))
 
 
 def read_whole(reply: Reply) -> bytes:

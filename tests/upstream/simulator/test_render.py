@@ -30,7 +30,7 @@ def envelope(**keys: Any) -> Envelope:
 
 def whole(*segments: Segment) -> Any:
     """The whole form of one choice."""
-    return orjson.loads(render_whole(envelope(), [Choice(index=0, segments=segments, finish="stop")]))
+    return orjson.loads(b"".join(render_whole(envelope(), [Choice(index=0, segments=segments, finish="stop")])))
 
 
 def deltas(*segments: Segment, finish: str | None = "stop") -> list[Any]:
@@ -183,5 +183,5 @@ def test_the_tier_that_served_is_told_to_those_who_ask() -> None:
 def test_usage_can_be_left_out() -> None:
     """Without usage the key is absent, and so is the stream's last chunk."""
     choice = Choice(index=0, segments=[], finish="stop")
-    assert "usage" not in orjson.loads(render_whole(envelope(), [choice], with_usage=False))
+    assert "usage" not in orjson.loads(b"".join(render_whole(envelope(), [choice], with_usage=False)))
     assert len(list(render_stream(envelope(), [choice], with_usage=False))) == 2

@@ -12,6 +12,7 @@ from support.simulator import (
     DONE,
     ask,
     ask_stream,
+    finish,
     fold_stream,
     make_body,
     read_stream,
@@ -45,7 +46,9 @@ def test_headers_say_what_comes() -> None:
 
 def test_the_time_is_the_one_given() -> None:
     """Nothing else in an answer depends on the clock."""
-    one, other = (orjson.loads(read_whole(make_reply("/chat/completions", make_body("sim/echo"), at))) for at in (1, 2))
+    one, other = (
+        orjson.loads(read_whole(finish(make_reply("/chat/completions", make_body("sim/echo"), at)))) for at in (1, 2)
+    )
     assert (one.pop("created"), other.pop("created")) == (1, 2)
     assert one == other
 
@@ -119,6 +122,38 @@ def test_whole_answers_break_in_their_middle(query: str, then: Break | None) -> 
     assert block.then is then
     with pytest.raises(orjson.JSONDecodeError):
         orjson.loads(block.data)
+
+
+@pytest.mark.parametrize(
+    ("query", "keys", "contents", "finishes"),
+    [
+        ("cut_after=1", {}, [""], ["error"]),
+        ("cut_after=2", {}, ["Hello"], ["error"]),
+        ("cut_after=3", {}, ["Hello big"], ["error"]),
+        ("cut_after=4", {}, ["Hello big world"], ["error"]),
+        ("cut_after=5", {}, ["Hello big world"], ["stop"]),
+        ("cut_after=1", {"n": 2}, ["", ""], ["error", "error"]),
+        ("cut_after=5", {"n": 2}, ["Hello big", "Hello"], ["error", "error"]),
+        ("cut_after=9", {"n": 2}, ["Hello big world"] * 2, ["stop", "error"]),
+        ("cut_after=4&no_finish=1", {}, ["Hello big world"], [None]),
+        ("cut_after=4&end_after=3", {}, ["Hello big world"], ["stop"]),
+    ],
+)
+def test_whole_answers_can_fail_midway(query: str, keys: dict[str, Any], contents: Any, finishes: Any) -> None:
+    """The choices hold what the chunks of a stream would have brought; those that had not ended say that they failed."""
+    choices = ask(f"sim/fault?{query}", **keys)["choices"]
+    assert [choice["message"]["content"] for choice in choices] == contents
+    assert [choice["finish_reason"] for choice in choices] == finishes
+    assert ["error" in choice for choice in choices] == [finish == "error" for finish in finishes]
+
+
+@pytest.mark.parametrize(("query", "code"), [("cut_after=2", 502), ("cut_after=2&code=overloaded", "overloaded")])
+def test_failed_choices_say_why(query: str, code: str | int) -> None:
+    """The error has a message and the script's code; usage counts what there is, and the status is 200."""
+    reply = reply_to(f"sim/fault?{query}")
+    answer = orjson.loads(read_whole(reply))
+    assert answer["choices"][0]["error"] == {"code": code, "message": "This failure was asked for."}
+    assert (reply.status, answer["usage"]["completion_tokens"]) == (200, 1)
 
 
 def test_a_malformed_chunk_is_no_json() -> None:
@@ -213,4 +248,4 @@ def test_heads_can_wait_hang_or_be_refused(query: str, wait_s: float, refused: b
 
 def test_other_paths_are_not_served() -> None:
     """There is one path."""
-    assert make_reply("/embeddings", make_body("sim/echo"), CREATED_S).status == 404
+    assert finish(make_reply("/embeddings", make_body("sim/echo"), CREATED_S)).status == 404

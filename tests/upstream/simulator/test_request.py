@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.simulator import CREATED_S, ask, ask_refused, ask_stream
+from support.simulator import CREATED_S, ask, ask_refused, ask_stream, finish
 from trunkline_server.upstream.simulator.answers import FAMILIES
 from trunkline_server.upstream.simulator.refused import RefusedError
 from trunkline_server.upstream.simulator.reply import PATH, make_reply
@@ -66,7 +66,7 @@ def test_wrong_values_are_refused_by_their_path(keys: dict[str, Any], expected: 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff", b"null", b"[" * 2000])
 def test_bodies_that_are_no_object_are_refused(body: bytes) -> None:
     """What is no JSON object gets a 400 about the body as a whole."""
-    reply = make_reply(PATH, body, CREATED_S)
+    reply = finish(make_reply(PATH, body, CREATED_S))
     assert (reply.status, orjson.loads(b"".join(block.data for block in reply.blocks))["error"]["param"]) == (400, None)
 
 
@@ -75,7 +75,7 @@ def test_values_nested_too_deep_to_be_written_are_refused_or_ignored(key: str) -
     """The JSON library reads more levels than it writes; the simulator answers either way."""
     deep = b"[" * 900 + b"]" * 900
     body = b'{"messages":[{"role":"user","content":"x"}],"model":"sim/echo","%s":%s}' % (key.encode(), deep)
-    assert make_reply(PATH, body, CREATED_S).status == {"user": 200}.get(key, 400)
+    assert finish(make_reply(PATH, body, CREATED_S)).status == {"user": 200}.get(key, 400)
 
 
 def test_null_is_absent() -> None:
@@ -194,17 +194,17 @@ def test_the_same_request_gives_the_same_bytes_and_other_words_another_id() -> N
 def test_no_value_raises_anything_but_a_refusal(value: Any, key: str) -> None:
     """Whatever stands under a key, there is a reply."""
     body = orjson.dumps({"model": "sim/tools", "messages": [{"role": "user", "content": "x"}], key: value})
-    assert make_reply(PATH, body, CREATED_S).status in (200, 400)
+    assert finish(make_reply(PATH, body, CREATED_S)).status in (200, 400)
 
 
 def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     """Two bodies that mean the same are the same request."""
-    one = read_request(b'{"model":"sim/echo","seed":1,"messages":[{"role":"user","content":"x"}]}', FAMILIES)
-    other = read_request(b'{"messages":[{"content":"x","role":"user"}],"seed":1,"model":"echo"}', FAMILIES)
+    one = finish(read_request(b'{"model":"sim/echo","seed":1,"messages":[{"role":"user","content":"x"}]}', FAMILIES))
+    other = finish(read_request(b'{"messages":[{"content":"x","role":"user"}],"seed":1,"model":"echo"}', FAMILIES))
     assert one.digest == other.digest
 
 
 def test_an_unknown_model_is_told_what_there_is() -> None:
     """The message lists the models."""
     with pytest.raises(RefusedError, match="sim/echo, sim/tools"):
-        read_request(b'{"model":"x","messages":[]}', FAMILIES)
+        finish(read_request(b'{"model":"x","messages":[]}', FAMILIES))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cutting choices at stop sequences and budgets."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from trunkline_server.upstream.simulator.script import (
     Reasoning,
     Segment,
     Text,
+    cut_choices,
     find_stop,
     make_choice,
 )
@@ -92,3 +95,32 @@ def test_choices_count_their_tokens() -> None:
         3,
         0,
     )
+
+
+@pytest.mark.parametrize(
+    ("segments", "events", "kept"),
+    [
+        ([TEXT], 3, [Text(tokens=["one", " two"])]),
+        ([TEXT], 1, [Text(tokens=[])]),
+        ([THOUGHT, TEXT], 2, [Reasoning(tokens=["a"], detail_id="x", signature=None, shown=True)]),
+        ([THOUGHT, TEXT], 3, [Reasoning(tokens=["a", "b"], detail_id="x", signature=None, shown=True)]),
+        ([THOUGHT, TEXT], 4, [THOUGHT, Text(tokens=[])]),
+        ([replace(THOUGHT, shown=False), TEXT], 2, [replace(THOUGHT, shown=False), Text(tokens=["one"])]),
+        ([CALL], 1, []),
+        ([CALL], 3, [Call(position=0, call_id="c", name="f", tokens=["{"])]),
+        ([TEXT, PICTURE], 4, [TEXT]),
+        ([TEXT, PICTURE], 5, [TEXT, PICTURE]),
+    ],
+)
+def test_broken_choices_hold_what_came(segments: list[Segment], events: int, kept: list[Segment]) -> None:
+    """Events are a role, tokens, a call's name, a signature, a picture, a finish; before the finish a choice has failed."""
+    error = {"code": 502}
+    (choice,) = cut_choices([Choice(index=0, segments=segments, finish="stop")], events, error)
+    assert (list(choice.segments), choice.finish, choice.error) == (kept, "error", error)
+
+
+def test_choices_that_have_ended_are_not_broken() -> None:
+    """After its last event a choice is as it was, however many events follow."""
+    choices = [Choice(index=0, segments=[TEXT], finish="stop"), Choice(index=1, segments=[TEXT, TEXT], finish="stop")]
+    assert list(cut_choices(choices, 13, {})) == choices
+    assert [choice.finish for choice in cut_choices(choices, 12, {})] == ["stop", "error"]

@@ -136,6 +136,31 @@ async def test_a_cancelled_reader_stops_it(model: str) -> None:
         await task
 
 
+async def count_turns(turns: list[int]) -> None:
+    """Takes a turn of the event loop whenever there is one."""
+    while True:
+        turns.append(1)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("said", "keys", "least"),
+    [
+        ("a " * 1_000_000, {"max_tokens": 5}, 80),
+        ("word " * 7000, {"logprobs": True, "top_logprobs": 20}, 100),
+        ("word " * 7000, {"logprobs": True, "top_logprobs": 20, "stream": True}, 400),
+    ],
+)
+async def test_others_have_turns_while_it_works(said: str, keys: dict[str, Any], least: int) -> None:
+    """Much work before the head and behind it is done in many turns of the event loop."""
+    turns: list[int] = []
+    other = asyncio.create_task(count_turns(turns))
+    body = make_body("sim/echo", said, **keys)
+    status, _ = await read(SimulatorUpstream(), UpstreamRequest(path="/chat/completions", body=body, deadline_s=1e9))
+    other.cancel()
+    assert (status, len(turns) >= least) == (200, True)
+
+
 async def test_calls_do_not_disturb_each_other() -> None:
     """Many calls at once each get their own answer."""
     upstream = SimulatorUpstream()

@@ -35,6 +35,10 @@ def encode(content: bytes, kind: str) -> str:
         (image(encode(JPEG, "image/jpeg")), "image: image/jpeg, 64x32, 27 bytes"),
         (image(encode(b"RIFF", "image/webp")), "image: image/webp, 4 bytes"),
         (image("DATA:,a%20b"), "image: text/plain, 3 bytes"),
+        (image("data:,%4g%é%2"), "image: text/plain, 8 bytes"),
+        (image("data:x/y," + "%41%e9a" * 2000), "image: x/y, 6000 bytes"),
+        (image("data:x/y;base64," + "AAAA" * 500_000 + "AA=="), "image: x/y, 1500001 bytes"),
+        (image("data:x/y;base64,"), "image: x/y, 0 bytes"),
         (image("https://user:secret@Example.com:8443/a.png?b=c"), "image: remote, example.com"),
         ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "audio: wav, 3 bytes"),
         (

@@ -12,7 +12,8 @@ An answer follows from the request alone: the conversation, the tools, the forma
 - `sim/fault?...` echoes while things go wrong as its query says (fault.py).
 
 Every model keeps max_tokens, max_completion_tokens, stop, n, logprobs, top_logprobs, response_format and a tool_choice that forces calls, and reports
-usage by the tokens of tokens.py. Requests that cannot be read get an OpenAI-shaped 400 that names the place.
+usage by the tokens of tokens.py. Requests that cannot be read, or that ask for more than limits.py allows, get an OpenAI-shaped 400 that names the
+place. Long work is done in slices, so that the gateway's other calls go on.
 """
 
 from trunkline_server.upstream.simulator.server import SimulatorUpstream

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from trunkline_server.upstream.simulator.limits import MAX_SCHEMA, too_many
 from trunkline_server.upstream.simulator.refused import RefusedError
 
 Json: TypeAlias = Any
@@ -84,6 +85,20 @@ def integer_at(source: Mapping[str, Json], key: str, path: str, low: int, high: 
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise wrong(json_path(path, key), f"an integer from {low} to {high}", value)
     return value
+
+
+def json_size(value: Json, path: str) -> int:
+    """The bytes of a value's JSON text."""
+    try:
+        return len(orjson.dumps(value))
+    except orjson.JSONEncodeError:  # orjson reads more levels than it writes
+        raise RefusedError(f"{path}: nested too deep.", param=path) from None
+
+
+def check_schema_size(schema: Json, path: str) -> None:
+    """Raises RefusedError where a schema is longer than MAX_SCHEMA."""
+    if json_size(schema, path) > MAX_SCHEMA:
+        raise too_many(path, MAX_SCHEMA, "bytes of JSON in one schema")
 
 
 def wrong(path: str, expected: str, value: Json) -> RefusedError:

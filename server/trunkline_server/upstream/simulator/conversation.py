@@ -19,8 +19,17 @@ from trunkline_server.upstream.simulator.body import (
     text_at,
     wrong,
 )
+from trunkline_server.upstream.simulator.limits import (
+    CONTEXT_LENGTH,
+    MAX_DETAILS,
+    MAX_ITEMS,
+    MESSAGES_SLICE,
+    Work,
+    prompt_too_long,
+    too_many,
+)
 from trunkline_server.upstream.simulator.refused import RefusedError
-from trunkline_server.upstream.simulator.tokens import MEDIA_TOKENS, count_text
+from trunkline_server.upstream.simulator.tokens import LONGEST_TOKEN, MEDIA_TOKENS, count_tokens
 
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -52,24 +61,56 @@ class Message:
     tool_call_id: str | None
 
 
-def read_messages(source: Mapping[str, Json]) -> Sequence[Message]:
-    """The request's messages, of which there must be one at least."""
+def read_messages(source: Mapping[str, Json]) -> Work[Sequence[Message]]:
+    """The request's messages, of which there must be one at least and MAX_ITEMS at most, their parts and tool calls counted with them."""
     stated = list_at(source, "messages", "")
     if not stated:
         raise RefusedError("messages: an array of at least one message is missing.", param="messages")
-    return tuple(_read_message(item, json_path("messages", position)) for position, item in enumerate(stated))
+    _check_amount(stated)
+    read = []
+    for position, item in enumerate(stated, 1):
+        read.append(_read_message(item, json_path("messages", position - 1)))
+        if position % MESSAGES_SLICE == 0:
+            yield MESSAGES_SLICE
+    return read
 
 
-def count_prompt(messages: Sequence[Message], source: Mapping[str, Json]) -> int:
-    """The prompt's tokens, by the rule in tokens.py."""
+def count_prompt(messages: Sequence[Message], source: Mapping[str, Json]) -> Work[int]:
+    """The prompt's tokens, by the rule in tokens.py. Raises RefusedError beyond CONTEXT_LENGTH.
+
+    A prompt with more characters than that many of the longest tokens is refused before a word of it is counted.
+    """
     extras = [source.get("tools"), source.get("response_format")]
     texts = [orjson.dumps(extra).decode() for extra in extras if extra]
-    media = 0
+    fixed = len(messages)
     for message in messages:
         texts += [message.text, message.reasoning]
         texts += [text for call in message.calls for text in (call.name, call.arguments)]
-        media += sum(part.get("type") != "text" for part in message.parts)
-    return len(messages) + sum(map(count_text, texts)) + MEDIA_TOKENS * media
+        fixed += MEDIA_TOKENS * sum(part.get("type") != "text" for part in message.parts)
+    characters = sum(map(len, texts))
+    if characters > CONTEXT_LENGTH * LONGEST_TOKEN:
+        raise prompt_too_long(f"{characters} characters long")
+    total = fixed + (yield from count_tokens(texts, CONTEXT_LENGTH - fixed))
+    if total > CONTEXT_LENGTH:
+        raise prompt_too_long(f"more than {CONTEXT_LENGTH} tokens long")
+    return total
+
+
+def _check_amount(stated: Sequence[Json]) -> None:
+    """Counts before anything is built: objects cost the event loop more than texts."""
+    items, details = len(stated), 0
+    if items <= MAX_ITEMS:
+        found = [message for message in stated if isinstance(message, dict)]
+        items += sum(_length(message.get(key)) for message in found for key in ("content", "tool_calls"))
+        details = sum(_length(message.get("reasoning_details")) for message in found)
+    if items > MAX_ITEMS:
+        raise too_many("messages", MAX_ITEMS, "messages, parts and tool calls together")
+    if details > MAX_DETAILS:
+        raise too_many("messages", MAX_DETAILS, "reasoning details")
+
+
+def _length(value: Json) -> int:
+    return len(value) if isinstance(value, list) else 0
 
 
 def _read_message(item: Json, path: str) -> Message:

@@ -17,6 +17,7 @@ from trunkline_server.upstream.simulator.refused import RefusedError
 
 _MAX_WAIT_MS: Final = 3_600_000
 _MAX_COUNT: Final = 1_000_000
+_MAX_QUERY: Final = 8192
 _WORD: Final = re.compile(r"[a-z0-9_.-]{1,64}")
 
 
@@ -58,6 +59,8 @@ class FaultScript:
 
 def read_fault(query: str | None) -> FaultScript:
     """The script of a query. Raises RefusedError that names the first unknown, repeated or badly set key."""
+    if query is not None and len(query) > _MAX_QUERY:
+        raise _refusal(f"there are more than {_MAX_QUERY} characters")
     settings: dict[str, Any] = {}
     for key, text in parse_qsl(query or "", keep_blank_values=True):
         reader = _READERS.get(key)

@@ -48,10 +48,11 @@ def check_details(messages: Sequence[Message]) -> None:
     """Raises RefusedError where a reasoning detail of ours came back with another text than was signed."""
     for message in messages:
         for position, detail in enumerate(message.reasoning_details):
-            if not isinstance(detail, dict) or not str(detail.get("id")).startswith(DETAIL_PREFIX):
+            detail_id = detail.get("id") if isinstance(detail, dict) else None
+            if not isinstance(detail_id, str) or not detail_id.startswith(DETAIL_PREFIX):
                 continue
-            signature = detail.get("signature")
-            if signature is not None and signature != _sign(detail["id"], str(detail.get("text"))):
+            signature, text = detail.get("signature"), detail.get("text")
+            if signature is not None and not (isinstance(text, str) and signature == _sign(detail_id, text)):
                 path = f"{message.path}.reasoning_details[{position}]"
                 raise RefusedError(
                     f"{path}: the signature does not fit the text.", param=path, code="invalid_signature"

@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import orjson
 
+from trunkline_server.upstream.simulator.limits import SLICE
 from trunkline_server.upstream.simulator.logprobs import token_logprob
 from trunkline_server.upstream.simulator.reasoning import FORMAT
 from trunkline_server.upstream.simulator.script import Call, Choice, Picture, Reasoning, Segment, Text
 
 FINGERPRINT: Final = "sim-1"
+_LOGPROBS_SLICE: Final = 32
+"""Tokens whose log probabilities are made in one go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +51,13 @@ class Event:
     has_token: bool
 
 
-def render_whole(envelope: Envelope, choices: Sequence[Choice], *, with_usage: bool = True) -> bytes:
-    """The answer as one JSON object."""
-    answer = envelope.head("chat.completion")
-    answer["choices"] = [_whole_choice(choice, envelope.alternatives) for choice in choices]
-    if with_usage:
-        answer["usage"] = make_usage(envelope.prompt_tokens, choices)
-    return orjson.dumps(answer)
+def render_whole(envelope: Envelope, choices: Sequence[Choice], *, with_usage: bool = True) -> Iterator[bytes]:
+    """The answer as one JSON object, lazily: pieces of its text that each take little work."""
+    yield orjson.dumps(envelope.head("chat.completion"))[:-1] + b',"choices":['
+    for position, choice in enumerate(choices):
+        yield from _whole_choice(choice, envelope.alternatives, b"," if position else b"")
+    usage = b',"usage":' + orjson.dumps(make_usage(envelope.prompt_tokens, choices)) if with_usage else b""
+    yield b"]" + usage + b"}"
 
 
 def render_stream(envelope: Envelope, choices: Sequence[Choice], *, with_usage: bool = True) -> Iterator[Event]:
@@ -90,7 +93,7 @@ def _choice_deltas(choice: Choice, alternatives: int | None) -> Iterator[tuple[d
     for segment in choice.segments:
         if isinstance(segment, Text):
             for token in segment.tokens:
-                yield _delta(choice.index, {"content": token}, _logprobs((token,), alternatives)), True
+                yield _delta(choice.index, {"content": token}, _logprobs(token, alternatives)), True
         else:
             for delta, has_token in _segment_deltas(segment):
                 yield _delta(choice.index, delta), has_token
@@ -128,13 +131,28 @@ def _delta(
     return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
 
 
-def _whole_choice(choice: Choice, alternatives: int | None) -> dict[str, Any]:
+def _whole_choice(choice: Choice, alternatives: int | None, before: bytes) -> Iterator[bytes]:
     tokens = [token for segment in choice.segments if isinstance(segment, Text) for token in segment.tokens]
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": None if _has_no_text(choice) else "".join(tokens),
-        "refusal": None,
-    }
+    yield before + b'{"index":%d,"message":{"role":"assistant","content":' % choice.index
+    yield from [b"null"] if _has_no_text(choice) else _whole_content(tokens)
+    yield b"," + orjson.dumps(_message_rest(choice))[1:] + b',"logprobs":'
+    yield from _whole_logprobs(tokens, alternatives)
+    ending: dict[str, object] = {"finish_reason": choice.finish}
+    if choice.error is not None:
+        ending["error"] = choice.error
+    yield b"," + orjson.dumps(ending)[1:]
+
+
+def _whole_content(tokens: Sequence[str]) -> Iterator[bytes]:
+    yield b'"'
+    for start in range(0, len(tokens), SLICE):
+        yield orjson.dumps("".join(tokens[start : start + SLICE]))[1:-1]
+    yield b'"'
+
+
+def _message_rest(choice: Choice) -> dict[str, Any]:
+    """The keys of a message behind its content."""
+    message: dict[str, Any] = {"refusal": None}
     for segment in choice.segments:
         if isinstance(segment, Reasoning) and segment.shown:
             text = "".join(segment.tokens)
@@ -148,22 +166,27 @@ def _whole_choice(choice: Choice, alternatives: int | None) -> dict[str, Any]:
             )
         elif isinstance(segment, Picture):
             message.setdefault("images", []).append(_image(segment))
-    return {
-        "index": choice.index,
-        "message": message,
-        "logprobs": _logprobs(tokens, alternatives),
-        "finish_reason": choice.finish,
-    }
+    return message
+
+
+def _whole_logprobs(tokens: Sequence[str], alternatives: int | None) -> Iterator[bytes]:
+    if alternatives is None or not tokens:
+        yield b"null"
+        return
+    before = b'{"content":['
+    for start in range(0, len(tokens), _LOGPROBS_SLICE):
+        entries = [token_logprob(token, alternatives) for token in tokens[start : start + _LOGPROBS_SLICE]]
+        yield before + orjson.dumps(entries)[1:-1]
+        before = b","
+    yield b'],"refusal":null}'
 
 
 def _has_no_text(choice: Choice) -> bool:
     return not any(isinstance(segment, Text) for segment in choice.segments)
 
 
-def _logprobs(tokens: Sequence[str], alternatives: int | None) -> dict[str, Any] | None:
-    if alternatives is None or not tokens:
-        return None
-    return {"content": [token_logprob(token, alternatives) for token in tokens], "refusal": None}
+def _logprobs(token: str, alternatives: int | None) -> dict[str, Any] | None:
+    return None if alternatives is None else {"content": [token_logprob(token, alternatives)], "refusal": None}
 
 
 def _detail(**keys: str) -> dict[str, Any]:

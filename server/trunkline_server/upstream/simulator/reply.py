@@ -14,10 +14,11 @@ import orjson
 
 from trunkline_server.upstream.simulator.answers import FAMILIES, answer_request
 from trunkline_server.upstream.simulator.fault import FaultScript, read_fault
+from trunkline_server.upstream.simulator.limits import Work
 from trunkline_server.upstream.simulator.refused import RefusedError, error_object
 from trunkline_server.upstream.simulator.render import Envelope, Event, render_stream, render_whole
 from trunkline_server.upstream.simulator.request import SimulatorRequest, read_request
-from trunkline_server.upstream.simulator.script import Choice
+from trunkline_server.upstream.simulator.script import Choice, cut_choices
 
 PATH: Final = "/chat/completions"
 
@@ -26,6 +27,10 @@ _EVENTS: Final = "text/event-stream; charset=utf-8"
 _PAGE: Final = b"<!doctype html><html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
 _LARGEST_BLOCK: Final = 16
 """Events in a block. Blocks grow from one event to this: the first token goes out at once, and a reader meets batches of several sizes."""
+_BLOCK_BYTES: Final = 64 << 10
+"""The size from which a block of a whole answer goes out."""
+_FAILED: Final = 502
+_ASKED_FOR: Final = "This failure was asked for."
 _NO_FAULT: Final = FaultScript()
 
 
@@ -73,16 +78,16 @@ class _Context:
     envelope: Envelope = field(repr=False)
 
 
-def make_reply(path: str, body: bytes, created_s: int) -> Reply:
-    """The answer to a POST. `created_s` is the time that the answer bears, in Unix seconds."""
+def make_reply(path: str, body: bytes, created_s: int) -> Work[Reply]:
+    """The answer to a POST. `created_s` is the time that the answer bears, in Unix seconds. The bytes of its body are made block by block, when asked for."""
     if path != PATH:
         return _error_reply(
             RefusedError(f"Nothing is served at {path!r}, only {PATH}.", status=404, code="unknown_url")
         )
     try:
-        request = read_request(body, FAMILIES)
+        request = yield from read_request(body, FAMILIES)
         script = _NO_FAULT if request.query is None else read_fault(request.query)
-        choices = _bend(answer_request(request), script)
+        choices = _bend((yield from answer_request(request)), script)
     except RefusedError as error:
         return _error_reply(error)
     envelope = Envelope(
@@ -145,27 +150,59 @@ def _scripted(context: _Context) -> Reply | None:
 
 def _scripted_error(script: FaultScript) -> Mapping[str, object]:
     status = 500 if script.status is None or script.status < 400 else script.status
-    return error_object("This failure was asked for.", status=status, code=script.code)
+    return error_object(_ASKED_FOR, status=status, code=script.code)
 
 
 def _whole_reply(context: _Context) -> Reply:
-    script = context.script
-    body = render_whole(context.envelope, context.choices, with_usage=not script.no_usage)
+    script, choices = context.script, context.choices
+    limit, then = _limit(script)
+    if limit and then is Break.BROKEN:
+        choices = cut_choices(choices, limit, {"code": script.code or _FAILED, "message": _ASKED_FOR})
+    tokens = sum(choice.tokens for choice in choices)
+    wait_s = script.ttft_ms / 1000 + (max(tokens - 1, 0) / script.tps if script.tps is not None else 0.0)
+    pieces = render_whole(context.envelope, choices, with_usage=not script.no_usage)
     if script.error_at == 1:
-        body = orjson.dumps(_scripted_error(script))
+        pieces = iter([orjson.dumps(_scripted_error(script))])
+    blocks = _piece_blocks(pieces, wait_s)
+    return Reply(
+        status=200 if script.status is None else script.status,
+        headers=_headers(context, _JSON),
+        blocks=_damaged_blocks(blocks, script) if limit == 0 or script.malformed_at == 1 else blocks,
+        wait_s=_head_wait_s(script),
+    )
+
+
+def _piece_blocks(pieces: Iterable[bytes], wait_s: float) -> Iterator[Block]:
+    """A whole answer in blocks of _BLOCK_BYTES, or a little more; the wait is before the first."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _BLOCK_BYTES:
+            yield Block(data=b"".join(waiting), wait_s=wait_s)
+            waiting, size, wait_s = [], 0, 0.0
+    if waiting:
+        yield Block(data=b"".join(waiting), wait_s=wait_s)
+
+
+def _damaged_blocks(blocks: Iterable[Block], script: FaultScript) -> Iterator[Block]:
+    """The whole answer without its end. Where that is depends on all of it, so until then blocks are empty."""
+    parts: list[bytes] = []
+    wait_s = 0.0
+    for block in blocks:
+        if parts:
+            yield Block(data=b"")
+        parts.append(block.data)
+        wait_s += block.wait_s
+    body = b"".join(parts)
     if script.malformed_at == 1:
         body = _damage(body)
     limit, then = _limit(script)
     if limit == 0:
-        body = body[: len(body) // 2]
-    tokens = sum(choice.tokens for choice in context.choices)
-    wait_s = script.ttft_ms / 1000 + (max(tokens - 1, 0) / script.tps if script.tps is not None else 0.0)
-    return Reply(
-        status=200 if script.status is None else script.status,
-        headers=_headers(context, _JSON),
-        blocks=[Block(data=body, wait_s=wait_s, then=then if limit == 0 else None)],
-        wait_s=_head_wait_s(script),
-    )
+        yield Block(data=body[: len(body) // 2], wait_s=wait_s, then=then)
+    else:
+        yield Block(data=body, wait_s=wait_s)
 
 
 def _stream_reply(context: _Context) -> Reply:

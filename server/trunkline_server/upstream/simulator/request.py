@@ -16,9 +16,11 @@ import orjson
 
 from trunkline_server.upstream.simulator.body import (
     Json,
+    check_schema_size,
     flag_at,
     integer_at,
     json_path,
+    json_size,
     list_at,
     object_at,
     read_object,
@@ -27,6 +29,7 @@ from trunkline_server.upstream.simulator.body import (
     wrong,
 )
 from trunkline_server.upstream.simulator.conversation import Message, count_prompt, read_messages
+from trunkline_server.upstream.simulator.limits import MAX_STOP, SLICE, Work, too_many
 from trunkline_server.upstream.simulator.refused import RefusedError
 from trunkline_server.upstream.simulator.toolbox import ToolBox, read_toolbox
 
@@ -35,7 +38,10 @@ MAX_STOPS: Final = 4
 MAX_ALTERNATIVES: Final = 20
 """The largest `top_logprobs`."""
 
+_HASHED: Final = SLICE << 10
+"""The bytes hashed in one go: a KiB takes about as long as a token."""
 _MOST_TOKENS: Final = 2**31 - 1
+_SHOWN: Final = 200
 _FORMATS: Final = ("text", "json_object", "json_schema", "python")
 _SHAPING: Final = ("messages", "tools", "tool_choice", "response_format", "modalities", "seed")
 """Keys that the made-up parts of an answer follow from. Not among them is what only bounds or wraps an answer, so that a stream equals the whole."""
@@ -89,16 +95,19 @@ class SimulatorRequest:
     user_text: str = field(repr=False)
 
 
-def read_request(body: bytes, families: Sequence[str]) -> SimulatorRequest:
+def read_request(body: bytes, families: Sequence[str]) -> Work[SimulatorRequest]:
     """Parse and check a body. Raises RefusedError, with status 404 where the model is none of `families`."""
     try:
         source = read_object(orjson.loads(body), "")
     except orjson.JSONDecodeError as error:
         raise RefusedError(f"The body is not JSON: {error}.") from None
+    yield len(body) >> 12
     model = required_text(source, "model", "")
     family, query = _read_model(model, families)
-    digest = _digest(family, source)
-    messages = read_messages(source)
+    messages = yield from read_messages(source)
+    toolbox, answer_format = read_toolbox(source), _read_format(source)
+    prompt_tokens = yield from count_prompt(messages, source)
+    digest = yield from _digest(family, source)
     return SimulatorRequest(
         model=model,
         family=family,
@@ -110,12 +119,12 @@ def read_request(body: bytes, families: Sequence[str]) -> SimulatorRequest:
         stops=_read_stops(source),
         logprobs=bool(flag_at(source, "logprobs", "")),
         alternatives=integer_at(source, "top_logprobs", "", 0, MAX_ALTERNATIVES) or 0,
-        toolbox=read_toolbox(source),
-        answer_format=_read_format(source),
+        toolbox=toolbox,
+        answer_format=answer_format,
         thinking=_read_thinking(source),
         modalities=_read_modalities(source),
         service_tier=text_at(source, "service_tier", ""),
-        prompt_tokens=count_prompt(messages, source),
+        prompt_tokens=prompt_tokens,
         digest=digest,
         user_text=next((message.text for message in reversed(messages) if message.role == "user"), ""),
     )
@@ -127,7 +136,10 @@ def _read_model(model: str, families: Sequence[str]) -> tuple[str, str | None]:
     if family not in families or (mark and family != "fault"):
         known = ", ".join(f"sim/{name}" for name in families)
         raise RefusedError(
-            f"The model {model!r} does not exist. There are {known}.", status=404, param="model", code="model_not_found"
+            f"The model {model[:_SHOWN]!r} does not exist. There are {known}.",
+            status=404,
+            param="model",
+            code="model_not_found",
         )
     return family, query if mark else None
 
@@ -146,6 +158,8 @@ def _read_stops(source: Mapping[str, Json]) -> Sequence[str]:
         return ()
     if not isinstance(stops, list) or len(stops) > MAX_STOPS or not all(isinstance(stop, str) for stop in stops):
         raise wrong("stop", f"a string or an array of at most {MAX_STOPS} strings", stops)
+    if any(len(stop) > MAX_STOP for stop in stops):
+        raise too_many("stop", MAX_STOP, "characters in one stop sequence")
     return tuple(stop for stop in stops if stop)
 
 
@@ -153,6 +167,7 @@ def _read_format(source: Mapping[str, Json]) -> AnswerFormat:
     stated = object_at(source, "response_format", "")
     if stated is None:
         return AnswerFormat()
+    json_size(stated, "response_format")
     kind = required_text(stated, "type", "response_format")
     if kind not in _FORMATS:
         raise wrong("response_format.type", f"one of {', '.join(_FORMATS)}", kind)
@@ -163,6 +178,7 @@ def _read_format(source: Mapping[str, Json]) -> AnswerFormat:
     if wrapped is None:
         raise RefusedError(f"{path}: an object with the schema is missing.", param=path)
     schema, strict = wrapped.get("schema"), flag_at(wrapped, "strict", path)
+    check_schema_size(schema, json_path(path, "schema"))
     return AnswerFormat(
         kind=kind, schema=True if schema is None else schema, path=json_path(path, "schema"), strict=bool(strict)
     )
@@ -188,10 +204,16 @@ def _read_modalities(source: Mapping[str, Json]) -> Sequence[str] | None:
     return tuple(stated) if stated else None
 
 
-def _digest(family: str, source: Mapping[str, Json]) -> bytes:
+def _digest(family: str, source: Mapping[str, Json]) -> Work[bytes]:
     shaping = [family, *(source.get(key) for key in _SHAPING)]
     try:
         text = orjson.dumps(shaping, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # orjson reads more levels than it writes
         raise RefusedError("The body is nested too deep.") from None
-    return blake2b(text, digest_size=32).digest()
+    yield len(text) >> 12
+    found = blake2b(digest_size=32)
+    for start in range(0, len(text), _HASHED):
+        if start:
+            yield SLICE
+        found.update(text[start : start + _HASHED])
+    return found.digest()

@@ -6,7 +6,7 @@ Both forms, stream and whole, are rendered from the same choices, so they cannot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -52,11 +52,12 @@ NAME_TOKENS: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One of the answer's choices. `finish` None is a stream that never says why it ended."""
+    """One of the answer's choices. `finish` None is a stream that never says why it ended; `error` is what broke the choice (None: nothing did)."""
 
     index: int
     segments: Sequence[Segment]
     finish: str | None
+    error: Mapping[str, object] | None = None
 
     def tokens_of(self, kind: type[Segment]) -> int:
         """How many tokens the segments of one kind have."""
@@ -80,6 +81,47 @@ def make_choice(index: int, segments: Iterable[Segment], *, stops: Sequence[str]
 def find_stop(text: str, stops: Sequence[str]) -> int | None:
     """Where the first of the stop sequences begins; None where none occurs."""
     return min((at for at in map(text.find, stops) if at >= 0), default=None)
+
+
+def cut_choices(choices: Sequence[Choice], events: int, error: Mapping[str, object]) -> Sequence[Choice]:
+    """The choices as far as a stream had brought them after so many events; those that had not ended by then end in `error`."""
+    sizes = [_count_events(choice) for choice in choices]
+    brought = [0] * len(choices)
+    left = min(events, sum(sizes))
+    while left > 0:  # the choices take turns
+        for position, size in enumerate(sizes):
+            if left > 0 and brought[position] < size:
+                brought[position] += 1
+                left -= 1
+    return [
+        choice if came == size else _fail_choice(choice, came - 1, error)
+        for choice, came, size in zip(choices, brought, sizes, strict=True)
+    ]
+
+
+def _count_events(choice: Choice) -> int:
+    """The events of a choice: one for the role, those of its segments, one for the finish."""
+    return 1 + sum(map(_segment_events, choice.segments)) + (choice.finish is not None)
+
+
+def _segment_events(segment: Segment) -> int:
+    if isinstance(segment, Reasoning):
+        return len(segment.tokens) + (segment.signature is not None) if segment.shown else 0
+    return 1 if isinstance(segment, Picture) else _size(segment)
+
+
+def _fail_choice(choice: Choice, events: int, error: Mapping[str, object]) -> Choice:
+    kept: list[Segment] = []
+    for segment in choice.segments:
+        size = _segment_events(segment)
+        if size <= events:
+            kept.append(segment)
+            events -= size
+            continue
+        if events > 0 or isinstance(segment, Text):  # content that has not begun is empty, not absent
+            kept.append(_cut_tokens(segment, max(events, 0)))
+        break
+    return replace(choice, segments=kept, finish="error", error=error)
 
 
 def _apply_stops(segments: Iterable[Segment], stops: Sequence[str]) -> tuple[list[Segment], str]:

@@ -7,21 +7,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import UpstreamAnswer, UpstreamRequest
+from trunkline_server.upstream.simulator.limits import Work
 from trunkline_server.upstream.simulator.reply import Block, Break, Reply, make_reply
 
+_T = TypeVar("_T")
 _FOREVER_S: Final = float("inf")
 
 
 class SimulatorUpstream:
     """A provider without a network: it reads openai_chat requests and answers in openai_chat bytes.
 
-    `clock` gives Unix seconds for the answers' `created`, `monotonic` the clock that deadlines are of; `sleep` waits seconds. Between blocks it yields to
-    the event loop, so that a cancelled reader stops it. It keeps the request's time-outs as a connection would.
+    `clock` gives Unix seconds for the answers' `created`, `monotonic` the clock that deadlines are of; `sleep` waits seconds. Between blocks, and between
+    slices of the work that comes before them, it yields to the event loop, so that other calls go on and a cancelled reader stops it. It keeps the request's time-outs as a connection would.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class SimulatorUpstream:
     @asynccontextmanager
     async def send(self, request: UpstreamRequest) -> AsyncIterator[UpstreamAnswer]:
         """Answer a request. Raises GatewayError (PROVIDER_UNAVAILABLE, PROVIDER_TIMEOUT, DEADLINE_EXCEEDED) where no answer's head comes."""
-        reply = make_reply(request.path, request.body, int(self._clock()))
+        reply = await _finish(make_reply(request.path, request.body, int(self._clock())))
         if reply.refused:
             raise GatewayError(
                 ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, "The simulator refused the connection, as was asked for."
@@ -67,6 +69,16 @@ class SimulatorUpstream:
         raise GatewayError(
             ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT, f"The simulator was silent for {limit_s:g} seconds."
         )
+
+
+async def _finish(work: Work[_T]) -> _T:
+    """Do work slice by slice. Other tasks go on in between, and a cancelled caller ends it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return cast(_T, done.value)
+        await asyncio.sleep(0)
 
 
 class _SimulatorAnswer:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 
 from trunkline_server.upstream.simulator.body import (
     Json,
+    check_schema_size,
     flag_at,
     json_path,
+    json_size,
     list_at,
     object_at,
     read_object,
     required_text,
     wrong,
 )
+from trunkline_server.upstream.simulator.limits import MAX_NAME, MAX_TOOLS, MAX_TOOLS_TEXT, too_many
 from trunkline_server.upstream.simulator.refused import RefusedError
 
 
@@ -52,9 +55,14 @@ class ToolBox:
 
 def read_toolbox(source: Mapping[str, Json]) -> ToolBox:
     """The request's `tools`, `tool_choice` and `parallel_tool_calls`. Tools that are no functions are left alone: a server runs those."""
+    stated = list_at(source, "tools", "") or ()
+    if len(stated) > MAX_TOOLS:
+        raise too_many("tools", MAX_TOOLS, "tools")
+    if json_size(stated, "tools") > MAX_TOOLS_TEXT:
+        raise too_many("tools", MAX_TOOLS_TEXT, "bytes of JSON")
     tools = [
         _read_tool(item, json_path("tools", position))
-        for position, item in enumerate(list_at(source, "tools", "") or ())
+        for position, item in enumerate(stated)
         if read_object(item, json_path("tools", position)).get("type", "function") == "function"
     ]
     choice, named = _read_choice(source.get("tool_choice"))
@@ -71,8 +79,12 @@ def _read_tool(source: Mapping[str, Json], path: str) -> Tool:
     if function is None:
         raise RefusedError(f"{where}: an object with the function is missing.", param=where)
     parameters, strict = function.get("parameters"), flag_at(function, "strict", where)
+    name = required_text(function, "name", where)
+    if len(name) > MAX_NAME:
+        raise too_many(json_path(where, "name"), MAX_NAME, "characters")
+    check_schema_size(parameters, json_path(where, "parameters"))
     return Tool(
-        name=required_text(function, "name", where),
+        name=name,
         parameters=parameters or {"type": "object"},
         path=json_path(where, "parameters"),
         strict=bool(strict),

@@ -4,24 +4,34 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
+import string
 from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from trunkline_server.upstream.simulator.body import Json, json_path, object_at, required_text, text_at
 from trunkline_server.upstream.simulator.conversation import Message
+from trunkline_server.upstream.simulator.limits import MAX_URL, Work
 from trunkline_server.upstream.simulator.refused import RefusedError
 
+_BASE64: Final = string.ascii_letters.encode() + string.digits.encode() + b"+/"
+_DECODED: Final = 1 << 20
+"""The characters of base64 in which an image's size is looked for."""
+_UNQUOTED: Final = 4096
+"""The same for percent-encoding, which costs much more."""
+_ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 _JPEG_SIZES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of the segments that hold a JPEG's size (ITU T.81, table B.1)."""
 
 
-def describe_parts(message: Message) -> str:
-    """One line a part, in order. Raises RefusedError for a part that cannot be read."""
-    lines = [_describe(part, json_path(f"{message.path}.content", number)) for number, part in enumerate(message.parts)]
-    heading = f"{len(lines)} part{'' if len(lines) == 1 else 's'}:"
-    return "\n".join([heading, *(f"{number}. {line}" for number, line in enumerate(lines, 1))])
+def describe_parts(message: Message) -> Work[str]:
+    """One line a part, in order. Gives way after each. Raises RefusedError for a part that cannot be read."""
+    lines = [f"{len(message.parts)} part{'' if len(message.parts) == 1 else 's'}:"]
+    for number, part in enumerate(message.parts):
+        lines.append(f"{number + 1}. {_describe(part, json_path(f'{message.path}.content', number))}")
+        yield 1
+    return "\n".join(lines)
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:
@@ -66,8 +76,8 @@ def _describe_audio(part: Mapping[str, Json], path: str) -> str:
     where = json_path(path, "input_audio")
     audio = object_at(part, "input_audio", path) or {}
     kind = required_text(audio, "format", where)
-    content = _decode(required_text(audio, "data", where), json_path(where, "data"))
-    return f"audio: {kind}, {len(content)} bytes"
+    _, length = _decode(required_text(audio, "data", where), json_path(where, "data"))
+    return f"audio: {kind}, {length} bytes"
 
 
 def _describe_file(part: Mapping[str, Json], path: str) -> str:
@@ -84,6 +94,7 @@ def _describe_file(part: Mapping[str, Json], path: str) -> str:
 
 def _describe_url(url: str, path: str) -> str:
     if url[:5].lower() != "data:":
+        _check_length(url, path)
         try:
             host = urlsplit(url).hostname
         except ValueError:
@@ -94,19 +105,37 @@ def _describe_url(url: str, path: str) -> str:
     head, comma, payload = url[5:].partition(",")
     if not comma:
         raise RefusedError(f"{path}: a data URL without a comma.", param=path)
+    _check_length(head, path)
     kind, *settings = head.split(";")
     encoded = any(setting.strip().lower() == "base64" for setting in settings)
-    content = _decode(payload, path) if encoded else unquote_to_bytes(payload)
+    if encoded:
+        content, length = _decode(payload, path)
+    else:
+        _check_length(payload, path)
+        content = unquote_to_bytes(payload[:_UNQUOTED])
+        length = len(payload.encode()) - 2 * len(_ESCAPE.findall(payload))
     size = image_size(content)
     shape = "" if size is None else f", {size[0]}x{size[1]}"
-    return f"{kind or 'text/plain'}{shape}, {len(content)} bytes"  # RFC 2397: without a type it is plain text
+    return f"{kind or 'text/plain'}{shape}, {length} bytes"  # RFC 2397: without a type it is plain text
 
 
-def _decode(payload: str, path: str) -> bytes:
-    try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError):
-        raise RefusedError(f"{path}: not base64.", param=path) from None
+def _check_length(text: str, path: str) -> None:
+    """Only base64 is read at any length: it costs little."""
+    if len(text) > MAX_URL:
+        raise RefusedError(
+            f"{path}: more than {MAX_URL} characters of a URL that are not base64. Use a data URL with base64.",
+            param=path,
+        )
+
+
+def _decode(payload: str, path: str) -> tuple[bytes, int]:
+    """The beginning of what base64 (RFC 4648, with padding) holds, and how many bytes it holds; all of it is checked, which costs less than decoding."""
+    digits = payload.rstrip("=")
+    padding = len(payload) - len(digits)
+    others = digits.encode("ascii", "replace").translate(None, _BASE64)
+    if others or padding > 2 or len(payload) % 4:
+        raise RefusedError(f"{path}: not base64.", param=path)
+    return base64.b64decode(payload[:_DECODED]), len(payload) // 4 * 3 - padding
 
 
 _DESCRIBERS: Final[Mapping[str, Callable[[Mapping[str, Json], str], str]]] = {

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.schemas import FORMAT_NAMES, PATTERNS, find_faults, schemas
+from support.simulator import finish
 from trunkline_server.upstream.simulator.dice import Dice
 from trunkline_server.upstream.simulator.refused import RefusedError
 from trunkline_server.upstream.simulator.schema import Steps, fill_schema
@@ -160,7 +161,7 @@ COSTLY = {
 
 def fill(schema: Any, seed: int = 0) -> Any:
     """A value for a strict schema."""
-    return fill_schema(schema, "schema", Dice(b"%d" % seed), Steps(), strict=True)
+    return finish(fill_schema(schema, "schema", Dice(b"%d" % seed), Steps(), strict=True))
 
 
 @pytest.mark.parametrize("name", VALID)

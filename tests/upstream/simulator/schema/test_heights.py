@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
-from trunkline_server.upstream.simulator.schema.check import check_schema
+from support.simulator import finish
+from trunkline_server.upstream.simulator.schema.check import CheckedSchema, check_schema
 from trunkline_server.upstream.simulator.schema.heights import INFINITE, Heights
 from trunkline_server.upstream.simulator.schema.steps import Steps
 
 SELF = {"$ref": "#"}
+
+
+def settled(schema: CheckedSchema) -> Heights:
+    """The heights, found."""
+    heights = Heights(schema, Steps())
+    finish(heights.settle())
+    return heights
 
 
 @pytest.mark.parametrize(
@@ -41,11 +49,11 @@ SELF = {"$ref": "#"}
 def test_heights(schema: Any, height: float) -> None:
     """A height counts what a value must hold; a value that never ends has none."""
     checked = check_schema(schema, "s", strict=True, steps=Steps())
-    assert Heights(checked, Steps()).of(schema) == height
+    assert settled(checked).of(schema) == height
 
 
 def test_heights_of_merged_nodes_follow_from_their_parts() -> None:
     """A node that was not in the schema gets its height from the known ones inside it."""
     inner = {"type": "array", "items": True, "minItems": 1}
     checked = check_schema({"anyOf": [inner]}, "s", strict=True, steps=Steps())
-    assert Heights(checked, Steps()).of({"properties": {"a": inner}, "required": ["a"]}) == 2
+    assert settled(checked).of({"properties": {"a": inner}, "required": ["a"]}) == 2

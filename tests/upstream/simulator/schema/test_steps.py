@@ -14,3 +14,13 @@ def test_steps_run_out() -> None:
     steps.spend(2)
     with pytest.raises(RefusedError, match="too much work"):
         steps.spend()
+
+
+def test_rests_begin_new_slices() -> None:
+    """Between two rests only so much can be done; a rest tells how much it was."""
+    steps = Steps(10, most_in_one=3)
+    steps.spend(3)
+    assert steps.rest() == 3
+    steps.spend(3)
+    with pytest.raises(RefusedError, match="more than 3 steps in one go"):
+        steps.spend()

@@ -117,7 +117,7 @@ def _is_count(value: Json) -> bool:
 
 def _is_types(value: Json) -> bool:
     names = value if isinstance(value, list) else [value]
-    return bool(names) and all(isinstance(name, str) and name in TYPES for name in names)
+    return 0 < len(names) <= len(TYPES) and all(isinstance(name, str) and name in TYPES for name in names)
 
 
 def _is_names(value: Json) -> bool:

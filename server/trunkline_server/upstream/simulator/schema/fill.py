@@ -13,6 +13,7 @@ from typing import Final
 
 from trunkline_server.upstream.simulator.body import Json
 from trunkline_server.upstream.simulator.dice import Dice
+from trunkline_server.upstream.simulator.limits import Work
 from trunkline_server.upstream.simulator.refused import RefusedError
 from trunkline_server.upstream.simulator.schema.check import check_schema, resolve
 from trunkline_server.upstream.simulator.schema.heights import INFINITE, Heights
@@ -31,14 +32,17 @@ _TRIES: Final = 8
 _DISTINCT_TRIES: Final = 40
 
 
-def fill_schema(schema: Json, path: str, dice: Dice, steps: Steps, *, strict: bool) -> Json:
+def fill_schema(schema: Json, path: str, dice: Dice, steps: Steps, *, strict: bool) -> Work[Json]:
     """A value that fits the schema, which stands at `path` of the request. `steps` bounds the work, of several schemas together where it is shared.
 
+    It gives way between the stages: checking, each round of heights, each try at a value.
     Raises RefusedError where the schema leaves the subset (check.py), allows no finite value, or none was found.
     """
     checked = check_schema(schema, path, strict=strict, steps=steps)
-    filler = _Filler(checked.root, path, Heights(checked, steps), dice, steps)
-    return filler.whole()
+    yield steps.rest()
+    heights = Heights(checked, steps)
+    yield from heights.settle()
+    return (yield from _Filler(checked.root, path, heights, dice, steps).whole())
 
 
 class _NoValueError(Exception):
@@ -54,14 +58,16 @@ class _Filler:
         self._steps = steps
         self._matcher = Matcher(root, steps)
 
-    def whole(self) -> Json:
+    def whole(self) -> Work[Json]:
         if self._heights.of(self._root) == INFINITE:
             raise RefusedError(f"{self._path}: no finite value fits the schema.", param=self._path)
         for _ in range(_TRIES):
+            yield self._steps.rest()
             try:
                 value = self._fill(self._root, 0)
             except _NoValueError:
                 continue
+            yield self._steps.rest()
             if self._matcher.fits(self._root, value):
                 return value
         raise RefusedError(f"{self._path}: no value that fits the schema was found.", param=self._path)
@@ -145,6 +151,7 @@ class _Filler:
     def _fill_object(self, node: Mapping[str, Json], depth: int) -> Json:
         properties, others = node.get("properties", {}), node.get("additionalProperties", True)
         required = dict.fromkeys(node.get("required", ()))
+        self._steps.spend((len(properties) + len(required)) // 4)
         made: dict[str, Json] = {}
         for name, child in [*properties.items(), *((name, others) for name in required if name not in properties)]:
             if name in required:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from trunkline_server.upstream.simulator.body import Json
+from trunkline_server.upstream.simulator.limits import Work
 from trunkline_server.upstream.simulator.schema.check import CheckedSchema, resolve
 from trunkline_server.upstream.simulator.schema.node import Node, types_of
 from trunkline_server.upstream.simulator.schema.steps import Steps
@@ -25,15 +26,20 @@ class Heights:
     def __init__(self, schema: CheckedSchema, steps: Steps) -> None:
         self._root = schema.root
         self._steps = steps
+        self._nodes = schema.nodes[::-1]  # inner nodes first: most schemas then need two rounds
         self._known = {id(node): INFINITE for node in schema.nodes}
+
+    def settle(self) -> Work[None]:
+        """Find the heights; before that there are none. Gives way between rounds."""
         changed = True
         while changed:
             changed = False
-            for node in reversed(schema.nodes):  # inner nodes first: most schemas then need two rounds
+            for node in self._nodes:
                 height = self._compute(node)
                 if height < self._known[id(node)]:
                     self._known[id(node)] = height
                     changed = True
+            yield self._steps.rest()
 
     def of(self, node: Node) -> float:
         """The height of a node: a whole number, or INFINITE where no finite value fits."""
@@ -46,7 +52,9 @@ class Heights:
         """The height of a node's values of one type."""
         if name == "object":
             properties, others = node.get("properties", {}), node.get("additionalProperties", True)
-            due = [properties.get(key, others) for key in node.get("required", ())]
+            required = node.get("required", ())
+            self._steps.spend(len(required) // 4)
+            due = [properties.get(key, others) for key in required]
         elif name == "array":
             first, least = node.get("prefixItems", []), node.get("minItems", 0)
             due = first[:least] + ([node.get("items", True)] if least > len(first) else [])

@@ -39,6 +39,7 @@ class Matcher:
         types = node.get("type", [])
         if types and not any(type_fits(name, value) for name in ([types] if isinstance(types, str) else types)):
             return False
+        self._steps.spend(len(node.get("enum", ())) // 8)
         if "const" in node and not json_equal(node["const"], value):
             return False
         if "enum" in node and not any(json_equal(member, value) for member in node["enum"]):
@@ -58,7 +59,9 @@ class Matcher:
 
     def _fits_object(self, node: Mapping[str, Json], value: Mapping[str, Json]) -> bool:
         properties, others = node.get("properties", {}), node.get("additionalProperties", True)
-        return all(name in value for name in node.get("required", ())) and all(
+        required = node.get("required", ())
+        self._steps.spend(len(required) // 8)
+        return all(name in value for name in required) and all(
             self.fits(properties.get(name, others), item) for name, item in value.items()
         )
 

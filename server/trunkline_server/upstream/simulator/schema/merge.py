@@ -30,9 +30,11 @@ def merge_nodes(one: Node, other: Node, steps: Steps) -> Node:
     if "properties" in mine or "properties" in theirs:
         merged["properties"] = _merge_properties(mine, theirs, steps)
     for keyword, value in theirs.items():
-        steps.spend()
+        steps.spend(1 + len(value) // 8 if isinstance(value, list) else 1)
         if keyword in ("anyOf", "properties"):
             continue
+        if keyword == "enum" and keyword in merged:
+            steps.spend(len(merged[keyword]) * len(value) // 8)
         merged[keyword] = _merge_keyword(keyword, merged[keyword], value, steps) if keyword in merged else value
     impossible = merged.get("type") == [] or merged.get("enum") == []
     return False if impossible else merged
