@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf import descriptor_pool
-
-from trunkline.v1 import model_service_pb2  # its descriptors are looked up by name below
+from trunkline.v1 import generation_service_pb2, key_service_pb2, model_service_pb2
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorResponse
@@ -30,14 +28,25 @@ from trunkline_server.dialects.registry import make_dialects
 from trunkline_server.edge.admission import Admission, KeyRecord
 from trunkline_server.edge.grpc import GrpcEdge, GrpcEdgeOptions
 from trunkline_server.edge.http import HttpEdge, HttpEdgeOptions
+from trunkline_server.engine.record import Keepers
 from trunkline_server.engine.run import Engine
 from trunkline_server.jsonshape import Codec
+from trunkline_server.stores.accounts import Accounts
+from trunkline_server.stores.generations import Generations
+from trunkline_server.stores.memory import MemoryRecords
 from trunkline_server.telemetry.call_log import CallLog
 from trunkline_server.telemetry.log_setup import set_up_logging
 from trunkline_server.upstream.http import HttpUpstream
 from trunkline_server.upstream.simulator import SimulatorUpstream
 
 _LOGGER: Final = logging.getLogger("trunkline")
+# The services whose RPCs are all unary; who does their work is composed below.
+_SERVICES: Final = tuple(
+    service
+    for file in (model_service_pb2, generation_service_pb2, key_service_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
 # Fewer, later collections: what start makes lives for ever, and a call's messages are freed by reference counts.
 _GC_THRESHOLDS: Final = (50_000, 20, 50)
@@ -61,14 +70,21 @@ class App:
         self._ready = False
         codec = make_codec()
         admission = _make_admission(settings)
+        records = MemoryRecords(most=settings.records.most)
         gateway = Engine(
             catalog=lambda: self._catalog,
             upstreams=lambda: self._upstreams,
             dialects=make_dialects(codec),
-            records=CallLog(),
+            records=Keepers(CallLog(), records),
             monotonic_s=time.monotonic,
         )
-        rpcs = make_unary_rpcs(Directory(lambda: self._catalog))
+        rpcs = make_unary_rpcs(
+            {
+                "ModelService": Directory(lambda: self._catalog),
+                "GenerationService": Generations(records.find),
+                "KeyService": Accounts(records.spending, time.time),
+            }
+        )
         http_options, grpc_options = _http_options(settings), _grpc_options(settings)
         self._http = HttpEdge(
             gateway=gateway,
@@ -104,7 +120,7 @@ class App:
 
 
 async def serve(settings: Settings, announce: Callable[[Bound], None]) -> int:
-    """Serves until SIGTERM or SIGINT, then drains. `announce` is told where the edges listen once they do. The exit status: 0 after a drain.
+    """Serves until SIGTERM or SIGINT, then drains; a second signal cuts that short. `announce` is told where the edges listen once they do. The exit status: 0 after a drain.
 
     Raises OSError where an address is taken.
     """
@@ -112,7 +128,7 @@ async def serve(settings: Settings, announce: Callable[[Bound], None]) -> int:
     app = App(settings)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stopping.set)
     bound = await app.start()
     gc.collect()
@@ -120,7 +136,11 @@ async def serve(settings: Settings, announce: Callable[[Bound], None]) -> int:
     gc.set_threshold(*_GC_THRESHOLDS)
     announce(bound)
     await stopping.wait()
-    _LOGGER.info("draining: calls under way may take %s s", settings.drain.grace_s)
+    for number in _STOP_SIGNALS:
+        # Whoever asks twice does not want to wait: the second signal ends the process as if nobody had taken it.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+    _LOGGER.info("draining: calls under way may take %s s; ask again to stop at once", settings.drain.grace_s)
     await app.stop()
     return 0
 
@@ -134,7 +154,7 @@ def make_upstreams(settings: Settings, catalog: Catalog) -> Mapping[str, Upstrea
 def make_codec() -> Codec:
     """The codec for everything that travels as JSON, with the code of the chat messages already made."""
     chat = [ChatCompletionRequest.DESCRIPTOR, ChatCompletion.DESCRIPTOR, ChatCompletionChunk.DESCRIPTOR]
-    rpcs = [method for service in model_service_pb2.DESCRIPTOR.services_by_name.values() for method in service.methods]
+    rpcs = [method for service in _SERVICES for method in service.methods]
     types = [*(method.input_type for method in rpcs), *(method.output_type for method in rpcs)]
     codec = Codec.compile([*chat, ErrorResponse.DESCRIPTOR, *types])
     codec.load([ChatCompletionRequest], ["decode", "validate", "encode_request"])
@@ -143,10 +163,16 @@ def make_codec() -> Codec:
     return codec
 
 
-def make_unary_rpcs(directory: Directory) -> Mapping[str, UnaryRpc]:
-    """The RPCs of ModelService by full name: each is the directory's method of its name."""
-    service = descriptor_pool.Default().FindServiceByName("trunkline.v1.ModelService")
-    return {method.full_name: getattr(directory, _WORD.sub("_", method.name).lower()) for method in service.methods}
+def make_unary_rpcs(services: Mapping[str, object]) -> Mapping[str, UnaryRpc]:
+    """All RPCs of the unary services by full name: each is the method of its name in snake_case of the object that does its service's work.
+
+    `services` are by the name of the service. Raises KeyError for a service without an object, AttributeError for an RPC without a method.
+    """
+    return {
+        method.full_name: getattr(services[service.name], _WORD.sub("_", method.name).lower())
+        for service in _SERVICES
+        for method in service.methods
+    }
 
 
 def _make_upstream(provider: Provider, secret: Secret | None) -> Upstream:
@@ -189,6 +215,10 @@ def _grpc_options(settings: Settings) -> GrpcEdgeOptions:
         max_connection_age_s=grpc.max_connection_age_s,
         max_connection_age_grace_s=grpc.max_connection_age_grace_s,
         max_concurrent_streams=grpc.max_concurrent_streams,
+        request_timeout_s=grpc.request_timeout_s,
+        # The façade's event streams keep the HTTP edge's times.
+        first_byte_hold_s=settings.http.first_byte_hold_s,
+        comment_interval_s=settings.http.comment_interval_s,
     )
 
 

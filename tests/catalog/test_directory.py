@@ -3,17 +3,22 @@
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
+from support.golden import Golden
 from trunkline.v1 import model_service_pb2 as rpc
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.catalog.directory import Directory, render_model
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
+from trunkline_server.jsonshape import Codec
 
 ANYBODY = Principal(name="anybody")
-CHEAP = Provider(slug="cheap", name="Cheap", status_page_url="https://status.example", datacenters=("DE", "US"))
+CHEAP = Provider(
+    slug="cheap", name="Cheap", keeps_prompts=False, status_page_url="https://status.example", datacenters=("DE", "US")
+)
 DEAR = Provider(slug="dear", name="Dear")
 LARGE = Model(
     slug="acme/large",
@@ -130,6 +135,60 @@ async def test_one_model() -> None:
     assert answer.data == render_model(LARGE)
 
 
+@pytest.mark.parametrize(
+    ("request_", "slugs", "total", "next_page"),
+    [
+        (rpc.ListUserModelsRequest(), ["acme/large", "acme/painter", "other/small"], 3, ""),
+        (rpc.ListUserModelsRequest(limit=1), ["acme/large"], 3, "/api/v1/models/user?limit=1&offset=1"),
+        (rpc.ListUserModelsRequest(limit=9, offset=2), ["other/small"], 3, ""),
+        (rpc.ListUserModelsRequest(output_modalities="image"), ["acme/painter"], 1, ""),
+    ],
+)
+async def test_models_of_the_caller(
+    request_: rpc.ListUserModelsRequest, slugs: list[str], total: int, next_page: str
+) -> None:
+    """A caller may use every model; pages name the next one."""
+    answer = await DIRECTORY.list_user_models(request_, ANYBODY)
+    assert ([model.id for model in answer.data], answer.total_count, answer.links.next) == (slugs, total, next_page)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [rpc.RetrieveModelRequest(model="acme/large"), rpc.RetrieveModelRequest(author="acme", slug="large")],
+)
+async def test_one_model_as_openai_has_it(request_: rpc.RetrieveModelRequest) -> None:
+    """A model is found by its whole slug, or by its parts."""
+    assert (await DIRECTORY.retrieve_model(request_, ANYBODY)).model == render_model(LARGE)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (rpc.RetrieveModelRequest(), ErrorReason.ERROR_REASON_INVALID_REQUEST),
+        (rpc.RetrieveModelRequest(author="acme"), ErrorReason.ERROR_REASON_INVALID_REQUEST),
+        (rpc.RetrieveModelRequest(slug="large"), ErrorReason.ERROR_REASON_INVALID_REQUEST),
+        (rpc.RetrieveModelRequest(model="acme/large", slug="large"), ErrorReason.ERROR_REASON_INVALID_REQUEST),
+        (
+            rpc.RetrieveModelRequest(model="acme/large", author="acme", slug="large"),
+            ErrorReason.ERROR_REASON_INVALID_REQUEST,
+        ),
+        (rpc.RetrieveModelRequest(model="large"), ErrorReason.ERROR_REASON_NOT_FOUND),
+        (rpc.RetrieveModelRequest(model="acme/large/"), ErrorReason.ERROR_REASON_NOT_FOUND),
+    ],
+)
+async def test_a_model_is_named_once(request_: rpc.RetrieveModelRequest, reason: int) -> None:
+    """Two names, half a name and no name are faults; a name that nothing has is not found."""
+    with pytest.raises(GatewayError) as caught:
+        await DIRECTORY.retrieve_model(request_, ANYBODY)
+    assert caught.value.reason == reason
+
+
+async def test_endpoints_that_keep_nothing() -> None:
+    """Only endpoints of providers that keep no prompts are listed."""
+    answer = await DIRECTORY.list_zdr_endpoints(rpc.ListZdrEndpointsRequest(), ANYBODY)
+    assert [(endpoint.tag, endpoint.model_name) for endpoint in answer.data] == [("cheap/fp8", "Acme Large")]
+
+
 async def test_endpoints_of_a_model() -> None:
     """Each endpoint has its own prices and limits, in catalog order."""
     answer = await DIRECTORY.list_model_endpoints(rpc.ListModelEndpointsRequest(author="acme", slug="large"), ANYBODY)
@@ -142,6 +201,16 @@ async def test_endpoints_of_a_model() -> None:
         "fp8",
         False,
     )
+
+
+async def test_who_knows_tool_choice_knows_all_of_it() -> None:
+    """An endpoint that supports the parameter `tool_choice` is said to know each of its values, any other none."""
+    knowing = replace(LARGE.endpoints[0], supported_parameters=frozenset({"tools", "tool_choice"}))
+    model = replace(LARGE, endpoints=(knowing, LARGE.endpoints[1]))
+    directory = Directory(lambda: Catalog(models={model.slug: model}, providers={}))
+    answer = await directory.list_model_endpoints(rpc.ListModelEndpointsRequest(author="acme", slug="large"), ANYBODY)
+    support = [endpoint.supports_tool_choice for endpoint in answer.data.endpoints]
+    assert [(said.auto, said.function, said.none, said.required) for said in support] == [(True,) * 4, (False,) * 4]
 
 
 @pytest.mark.parametrize("slug", ["nothing", "", "large:nitro"])
@@ -171,3 +240,15 @@ async def test_the_current_catalog_is_asked() -> None:
     directory = Directory(lambda: next(catalogs))
     counts = [(await directory.count_models(rpc.CountModelsRequest(), ANYBODY)).data.count for _ in range(2)]
     assert counts == [3, 0]
+
+
+async def test_the_answers_in_json(golden: Golden) -> None:
+    """Every key is written, with null for what is unknown; the model that OpenAI's SDKs retrieve is the answer itself."""
+    answers = (
+        ("models_user", await DIRECTORY.list_user_models(rpc.ListUserModelsRequest(limit=1), ANYBODY)),
+        ("models_retrieve", await DIRECTORY.retrieve_model(rpc.RetrieveModelRequest(model="acme/painter"), ANYBODY)),
+        ("endpoints_zdr", await DIRECTORY.list_zdr_endpoints(rpc.ListZdrEndpointsRequest(), ANYBODY)),
+    )
+    codec = Codec.compile([answer.DESCRIPTOR for _, answer in answers])
+    for name, answer in answers:
+        golden.check_json(f"routes/{name}.json", orjson.loads(codec.dump(answer)))

@@ -5,7 +5,7 @@ import pytest
 
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
-from trunkline_server.catalog.query import find_model, split_variant
+from trunkline_server.catalog.query import brief_slug, find_model, split_variant
 from trunkline_server.core.errors import GatewayError
 
 PROVIDER = Provider(slug="p", name="P")
@@ -65,6 +65,21 @@ def test_an_unknown_model(slug: str, reason: ErrorReason, fallbacks: list[str]) 
     assert caught.value.reason == reason
     assert details is not None
     assert (list(details.requested_models), list(details.fallback_models)) == ([slug], fallbacks)
+
+
+def test_a_name_of_megabytes() -> None:
+    """A name that no model can have is refused without being searched for or repeated."""
+    with pytest.raises(GatewayError, match="a name of 3000000 characters") as caught:
+        find_model(CATALOG, "x" * 3_000_000)
+    details = caught.value.unavailability
+    assert caught.value.reason == ErrorReason.ERROR_REASON_MODEL_NOT_FOUND
+    assert details is not None
+    assert list(details.requested_models) == ["x" * 255 + "…"]
+
+
+def test_a_brief_slug() -> None:
+    """What fits stands as it is."""
+    assert (brief_slug("acme/one"), len(brief_slug("x" * 300))) == ("acme/one", 256)
 
 
 def test_a_variant_that_needs_a_plugin() -> None:

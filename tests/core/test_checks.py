@@ -240,3 +240,25 @@ def test_a_contradiction_comes_first() -> None:
     """A request that is wrong and asks for too much is told that it is wrong."""
     request = make_request(plugins=[make_plugin("web")], messages=[make_tool_result("x")])
     assert refuse(request).reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+
+
+@pytest.mark.parametrize("name", ["user", "session_id", "safety_identifier"])
+@pytest.mark.parametrize("value", ["a\r\nb", "\0", "a\x7f"])
+def test_labels_hold_no_control_characters(name: str, value: str) -> None:
+    """Names that may stand in headers and logs are one line of text."""
+    assert [fault.field for fault in refuse(make_request(**{name: value})).faults] == [name]
+
+
+@pytest.mark.parametrize("metadata", [{"a\n": "b"}, {"a": "b\rc"}])
+def test_metadata_holds_no_control_characters(metadata: dict[str, str]) -> None:
+    """Neither as a key nor as a value."""
+    assert [fault.field for fault in refuse(make_request(metadata=metadata)).faults] == ["metadata"]
+
+
+def test_media_are_checked() -> None:
+    """What core/media.py finds is told with the rest."""
+    message = make_message()
+    message.user.content.add().image_url.url = "file:///etc/passwd"
+    assert [fault.field for fault in refuse(make_request(messages=[message])).faults] == [
+        "messages[0].content[1].image_url.url"
+    ]

@@ -227,3 +227,23 @@ def test_the_wait_is_the_least_that_an_attempt_asked_for(
 def test_a_reason_is_named_without_its_prefix() -> None:
     """Logs and ErrorInfo write MODEL_NOT_FOUND."""
     assert reason_name(ErrorReason.ERROR_REASON_MODEL_NOT_FOUND) == "MODEL_NOT_FOUND"
+
+
+@pytest.mark.parametrize("wait_s", [-1.0, float("nan"), float("inf"), 1e10])
+def test_a_wait_that_is_no_advice_is_unknown(wait_s: float) -> None:
+    """Neither the failure nor an attempt before it can tell callers to wait for ever, or for less than nothing."""
+    overloaded = ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED
+    earlier = [
+        AttemptFailure(provider="a", model="m", reason=overloaded, retry_after_s=wait) for wait in (wait_s, None, 9.0)
+    ]
+    alone = GatewayError(overloaded, "Busy.", retry_after_s=wait_s)
+    assert alone.retry_after_s is None
+    assert alone.with_attempts(earlier).retry_after_s == 9.0
+
+
+def test_a_failure_about_a_model_learns_what_was_asked_for() -> None:
+    """A provider does not know the models of the caller's request; a failure that names them itself keeps its own."""
+    reason = ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM
+    bare = GatewayError(reason, "No.").with_attempts([], requested_models=["acme/one"])
+    own = make_error(reason).with_attempts([], requested_models=["acme/other"])
+    assert [list(error_body(error).availability.requested_models) for error in (bare, own)] == [["acme/one"]] * 2

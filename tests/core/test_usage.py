@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import make_usage
+from support.builders import (
+    make_assistant_calls,
+    make_function,
+    make_message,
+    make_request,
+    make_tool_result,
+    make_usage,
+)
 from trunkline.v1.usage_pb2 import CompletionTokensDetails, CostDetails, PromptTokensDetails, Usage
-from trunkline_server.core.usage import estimate_tokens, estimate_usage, price_usage
+from trunkline_server.core.usage import count_prompt_bytes, estimate_tokens, estimate_usage, price_usage, waive_cost
 
 # 2.50 and 10 USD per million tokens, and so on: 1e-12 USD per token.
 PRICES = {
@@ -96,6 +103,14 @@ def test_without_prices_the_provider_has_the_word() -> None:
     assert usage == make_usage(cost_pusd=42)
 
 
+def test_a_cost_is_waived() -> None:
+    """The caller is charged nothing; what the provider charged is still told."""
+    usage = make_usage(10, 2)
+    price_usage(usage, PLAIN_PRICES)
+    waive_cost(usage)
+    assert (usage.cost_pusd, usage.cost_details.upstream_inference_cost_pusd) == (0, 40)
+
+
 def test_an_endpoint_priced_at_nothing_is_free() -> None:
     """A price of 0 is a price: the cost is 0, not unknown."""
     usage = make_usage()
@@ -130,3 +145,16 @@ def test_tokens_are_estimated_upwards(size_bytes: int, tokens: int) -> None:
 def test_estimated_usage_is_marked() -> None:
     """Usage that the gateway counted by itself says so."""
     assert estimate_usage(prompt_bytes=9, completion_bytes=8) == make_usage(3, 2, estimated=True)
+
+
+def test_the_prompt_is_measured_by_its_texts() -> None:
+    """Messages, calls and tools count with the bytes of their texts; a picture, the model's name and the knobs count nothing."""
+    picture = make_message("look")
+    picture.user.content.add().image_url.url = "data:image/png;base64," + "A" * 10_000
+    request = make_request(
+        model="acme/a-long-name",
+        messages=[make_message("hé", "system"), picture, make_assistant_calls("c1"), make_tool_result("c1", "done")],
+        tools=[make_function("look_up", "{}")],
+        stream=True,
+    )
+    assert count_prompt_bytes(request) == len("hé".encode()) + 4 + len("look_up{}") + 4 + len("look_up{}")

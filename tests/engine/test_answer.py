@@ -4,6 +4,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.builders import (
     MODEL,
@@ -26,7 +28,7 @@ from support.streams import copy_chunks
 from trunkline.v1.chat_request_pb2 import ReasoningConfig
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, ChunkChoice, Delta, FunctionCallDelta, Logprobs
 from trunkline.v1.error_pb2 import ErrorReason
-from trunkline.v1.usage_pb2 import CostDetails
+from trunkline.v1.usage_pb2 import CostDetails, Usage
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch
 from trunkline_server.engine.answer import Answer
@@ -101,7 +103,7 @@ def test_the_last_chunk_has_usage_alone() -> None:
     heard = hear(answer, make_text_chunk("a"), finish, make_usage_chunk(make_usage(7, 3)))
     assert heard == [signed(make_text_chunk("a")), signed(make_finish_chunk()), []]
     assert answer.finish() == [ChatCompletionChunk(**MARKS, usage=make_usage(7, 3))]
-    assert answer.usage == make_usage(7, 3)
+    assert answer.settle() == make_usage(7, 3)
 
 
 def test_the_last_chunk_has_what_came_with_usage() -> None:
@@ -125,6 +127,71 @@ def test_usage_is_priced() -> None:
         upstream_inference_prompt_cost_pusd=30,
         upstream_inference_completions_cost_pusd=25,
     )
+
+
+@pytest.mark.parametrize(
+    ("completion", "finish", "cost_pusd"),
+    [
+        pytest.param(5, {"finish_reason": 1, "native_finish_reason": "stop"}, 55, id="an answer"),
+        pytest.param(5, {"finish_reason": 1}, 55, id="an answer without a word of its end"),
+        pytest.param(0, {"finish_reason": 1, "native_finish_reason": "stop"}, 30, id="a model with nothing to say"),
+        pytest.param(0, {"finish_reason": 1}, 0, id="no tokens and a blank finish"),
+        pytest.param(-1, {"finish_reason": 1}, 0, id="nonsense and a blank finish"),
+        pytest.param(5, {"finish_reason": 5, "native_finish_reason": "error"}, 0, id="a failure"),
+    ],
+)
+def test_what_is_no_answer_costs_nothing(completion: int, finish: dict[str, Any], cost_pusd: int) -> None:
+    """No tokens and a blank finish, or the finish `error`: the caller pays nothing, and what the provider charged stays to be seen."""
+    answer = make_answer(prices={"prompt": 3, "completion": 5})
+    hear(answer, make_text_chunk("a"), make_chunk(ChunkChoice(**finish)), make_usage_chunk(make_usage(10, completion)))
+    usage = answer.finish()[0].usage
+    assert usage.cost_pusd == cost_pusd
+    assert usage.cost_details.upstream_inference_cost_pusd == 30 + 5 * max(0, completion)
+
+
+@given(
+    told=st.one_of(
+        st.tuples(st.integers(max_value=0, min_value=-(2**63)), st.just({"finish_reason": 1})),
+        st.tuples(st.integers(0, 2**40), st.just({"finish_reason": 5, "native_finish_reason": "error"})),
+    ),
+    prices=st.dictionaries(st.sampled_from(["prompt", "completion", "request"]), st.integers(0, 2**40)),
+    prompt=st.integers(0, 2**40),
+)
+def test_nothing_is_charged_for_nothing(told: tuple[int, dict[str, Any]], prices: dict[str, int], prompt: int) -> None:
+    """Whatever the prices and the counts, an answer that is none costs 0."""
+    completion, finish = told
+    answer = make_answer(prices=prices)
+    usage = Usage(prompt_tokens=prompt, completion_tokens=completion, cost_pusd=9)
+    hear(answer, make_text_chunk("a"), make_chunk(ChunkChoice(**finish)), make_usage_chunk(usage))
+    assert answer.finish()[0].usage.cost_pusd == 0
+
+
+def test_what_was_said_until_now_is_counted() -> None:
+    """An answer that nobody finishes has usage all the same: what the provider told so far, else an estimate; asked again it is the same."""
+    answer = make_answer(prices={"completion": 5})
+    hear(answer, make_text_chunk("a" * 8), make_text_chunk("b" * 4))
+    assert (answer.settle().completion_tokens, answer.settle().cost_pusd) == (3, 15)
+    told = make_answer()
+    chunk = make_text_chunk("a")
+    chunk.usage.CopyFrom(make_usage(4, 2))
+    hear(told, chunk)
+    assert told.settle() is told.settle()
+    assert (told.settle().prompt_tokens, told.settle().completion_tokens) == (4, 2)
+
+
+def test_what_the_provider_says_of_its_answer() -> None:
+    """Its id and tier are noted before the gateway's own take their place, and the first choice's finish."""
+    answer = make_answer()
+    begin, end = make_chunk(ChunkChoice(delta=Delta(content="a")), service_tier="flex"), make_usage_chunk()
+    end.service_tier = "priority"
+    two = make_chunk(ChunkChoice(index=1, finish_reason=2, native_finish_reason="max_tokens"))
+    one = make_chunk(ChunkChoice(index=0, finish_reason=1, native_finish_reason="end_turn"))
+    pictures = make_delta_chunk(1, images=[{}, {}])
+    hear(answer, begin, pictures, two, one)
+    assert (answer.upstream_id, answer.service_tier) == ("upstream-1", "flex")
+    hear(answer, end)
+    assert (answer.service_tier, answer.images_made) == ("priority", 2)
+    assert (answer.finish_reason, answer.native_finish_reason) == (2, "max_tokens")
 
 
 def test_usage_of_the_provider_is_not_estimated() -> None:

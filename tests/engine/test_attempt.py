@@ -2,7 +2,9 @@
 """One try at one upstream: what is read, and when the upstream is left."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,7 +58,7 @@ async def collect(batches: AsyncIterator[Batch]) -> list[Batch]:
 async def test_each_read_is_a_batch() -> None:
     """What a block completes is one batch; a block that completes nothing is none."""
     upstream = play(say(TEXT, TEXT), b"", say(FINISH), say(end=True))
-    assert await collect(attempt(upstream, TinyDialect(), REQUEST)) == [[TEXT, TEXT], [FINISH]]
+    assert await collect(attempt(upstream, TinyDialect(), REQUEST, time.monotonic)) == [[TEXT, TEXT], [FINISH]]
     assert upstream.requests == [REQUEST]
     assert upstream.log == ["a: sent", "a: left"]
 
@@ -64,7 +66,7 @@ async def test_each_read_is_a_batch() -> None:
 async def test_what_the_decoder_kept_to_the_end_comes_last() -> None:
     """Whole answers are decoded when the body ends; by then the upstream is left."""
     upstream, dialect = play(b"x", b"y"), LateDialect()
-    batches = attempt(upstream, dialect, REQUEST)
+    batches = attempt(upstream, dialect, REQUEST, time.monotonic)
     assert [chunk.id for chunk in await anext(batches)] == ["x", "y"]
     assert upstream.log == ["a: sent", "a: left"]
     assert await collect(batches) == []
@@ -73,13 +75,13 @@ async def test_what_the_decoder_kept_to_the_end_comes_last() -> None:
 
 async def test_an_empty_end_is_no_batch() -> None:
     """A body without anything makes no batch where the decoder does not mind."""
-    assert await collect(attempt(play(), LateDialect(), REQUEST)) == []
+    assert await collect(attempt(play(), LateDialect(), REQUEST, time.monotonic)) == []
 
 
 async def test_reading_stops_when_the_decoder_has_heard_enough() -> None:
     """What follows the end of an answer is not read."""
     upstream = play(say(TEXT, end=True), say(FINISH), Hang())
-    batches = await asyncio.wait_for(collect(attempt(upstream, TinyDialect(), REQUEST)), timeout=5)
+    batches = await asyncio.wait_for(collect(attempt(upstream, TinyDialect(), REQUEST, time.monotonic)), timeout=5)
     assert batches == [[TEXT]]
     assert upstream.log == ["a: sent", "a: left"]
 
@@ -95,7 +97,7 @@ async def test_reading_stops_when_the_decoder_has_heard_enough() -> None:
 async def test_a_failure_goes_through(steps: list[Step], heard: int) -> None:
     """Failures of the upstream and of the decoder are raised after what came before them, and the upstream is left."""
     upstream = play(*steps)
-    batches = attempt(upstream, TinyDialect(), REQUEST)
+    batches = attempt(upstream, TinyDialect(), REQUEST, time.monotonic)
     assert [await anext(batches) for _ in range(heard)] == [[TEXT]] * heard
     with pytest.raises(GatewayError, match="It failed"):
         await anext(batches)
@@ -105,7 +107,7 @@ async def test_a_failure_goes_through(steps: list[Step], heard: int) -> None:
 async def test_closing_aborts_the_upstream() -> None:
     """Whoever closes the generator has left the upstream when that returns."""
     upstream = play(say(TEXT), Hang())
-    batches = attempt(upstream, TinyDialect(), REQUEST)
+    batches = attempt(upstream, TinyDialect(), REQUEST, time.monotonic)
     assert await anext(batches) == [TEXT]
     await batches.aclose()
     assert upstream.log == ["a: sent", "a: left"]
@@ -114,7 +116,33 @@ async def test_closing_aborts_the_upstream() -> None:
 async def test_blocks_are_closed_before_the_connection() -> None:
     """A generator of blocks that was not read to its end is closed inside the upstream's context, not by the garbage collector."""
     upstream = play(say(TEXT), Hang())
-    batches = attempt(upstream, TinyDialect(), REQUEST)
+    batches = attempt(upstream, TinyDialect(), REQUEST, time.monotonic)
     await anext(batches)
     await batches.aclose()
     assert (upstream.log, upstream.ends) == (["a: sent", "a: left"], ["blocks", "connection"])
+
+
+@pytest.mark.parametrize(
+    ("steps", "moments", "said"),
+    [
+        pytest.param([b"", b"", b""], [0.0, 1.0, 2.0, 3.5], [], id="before the first batch"),
+        pytest.param([say(TEXT), b"", b""], [0.0, 1.0, 2.0, 302.0], [[TEXT]], id="after it"),
+    ],
+)
+async def test_comments_alone_do_not_keep_an_answer_alive(
+    steps: list[Step], moments: list[float], said: list[Batch]
+) -> None:
+    """Blocks that say nothing are borne for the first-byte time-out, and for minutes once the answer has begun."""
+    request = replace(REQUEST, first_byte_timeout_s=3.0)
+    heard: list[Batch] = []
+    batches = attempt(play(*steps, say(FINISH)), TinyDialect(), request, iter(moments).__next__)
+    with pytest.raises(GatewayError) as caught:
+        await listen(batches, heard)
+    assert caught.value.reason == ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT
+    assert heard == said
+
+
+async def listen(batches: AsyncIterator[Batch], heard: list[Batch]) -> None:
+    """Adds each batch to what was heard."""
+    async for batch in batches:
+        heard.append(batch)  # noqa: PERF401 - what was heard before a failure counts

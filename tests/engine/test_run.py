@@ -23,6 +23,7 @@ from support.builders import (
 )
 from support.playbook import Hang, Play, Stage, Step, fail, say, tiny_endpoint
 from trunkline.v1.chat_request_pb2 import DebugOptions
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason, Recourse
 from trunkline_server.catalog.entry import Timeouts
 from trunkline_server.core.chunks import has_content
@@ -399,3 +400,52 @@ async def test_the_promises_of_a_stream_hold(plays: list[Play]) -> None:
     assert [record.status for record in stage.records] == [
         "ok" if heard.error is None else reason_name(heard.error.reason)
     ]
+
+
+async def test_a_failure_about_a_model_names_what_was_asked_for() -> None:
+    """The provider says that it does not have the model; the caller reads which models his request was about."""
+    stage = Stage(a=[Play(fail(ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE_UPSTREAM), head=False)])
+    heard = await stage.listen(make_call(make_request(models=["acme/none"])))
+    assert heard.error is not None
+    assert heard.error.unavailability is not None
+    assert list(heard.error.unavailability.requested_models) == [MODEL, "acme/none"]
+
+
+# ---- the share of the time, and what is left when nobody can do better ----
+
+
+async def test_each_attempt_has_its_share_of_the_time() -> None:
+    """While others could follow, an endpoint may be silent for its share of the time that is left; the last one has its own time-out."""
+    stage = Stage(a=[Play(fail(OVERLOADED))], b=[Play(fail(OVERLOADED))], c=[Play(GOOD)])
+    await stage.listen(make_call(deadline_s=60.0))
+    asked = [stage.upstreams[slug].requests[0] for slug in "abc"]
+    assert [request.first_byte_timeout_s for request in asked] == [20.0, 30.0, Timeouts().first_byte_s]
+    assert {request.deadline_s for request in asked} == {60.0}
+
+
+async def test_partial_content_is_told_when_nobody_can_do_better() -> None:
+    """What a provider had said before it failed leaves ahead of the failure, unless another endpoint answers."""
+    failure = fail(UNAVAILABLE)
+    failure.partial = [make_role_chunk(), make_text_chunk("hel")]
+    alone = await Stage(a=[Play(failure)]).listen(make_call())
+    assert (alone.text, alone.reason) == ("hel", UNAVAILABLE)
+    followed = await Stage(a=[Play(failure)], b=[Play(GOOD)]).listen(make_call())
+    assert (followed.text, followed.error) == ("hello there", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "left_open"),
+    [
+        pytest.param([], None, id="nothing said"),
+        pytest.param([make_text_chunk("a"), make_text_chunk("b", index=1)], (0, 1), id="two open"),
+        pytest.param([make_text_chunk("a"), make_text_chunk("b", index=1), make_finish_chunk()], (1,), id="one ended"),
+        pytest.param([make_text_chunk("a"), make_finish_chunk()], (), id="all ended"),
+    ],
+)
+async def test_a_failure_tells_which_choices_are_open(
+    said: list[ChatCompletionChunk], left_open: tuple[int, ...] | None
+) -> None:
+    """An edge ends each open choice once, and no other."""
+    heard = await Stage(a=[Play(say(*said), fail(UNAVAILABLE))]).listen(make_call())
+    assert heard.error is not None
+    assert heard.error.open_choices == left_open

@@ -8,25 +8,29 @@ catch-all: such a key would be a field that the contract does not know. The file
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-import yaml
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from support.openapi import faults
+from support.reference import DEPTH, OPEN_KEY, REFERENCE, make_samples, read_reference
+from support.source_tree import SERVER
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
-from trunkline.v1.model_service_pb2 import ListModelEndpointsResponse, ListModelsResponse, ListProvidersResponse
+from trunkline.v1.generation_service_pb2 import GetGenerationResponse
+from trunkline.v1.key_service_pb2 import GetCreditsResponse, GetCurrentKeyResponse
+from trunkline.v1.model_service_pb2 import (
+    ListModelEndpointsResponse,
+    ListModelsResponse,
+    ListProvidersResponse,
+    ListUserModelsResponse,
+    ListZdrEndpointsResponse,
+)
 from trunkline_server.jsonshape import Codec, Fault, ShapeFaults
 
-REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference" / "openrouter-openapi.yaml"
-DEPTH = 40
-# The sample key of open objects: what stands in them is the caller's own, so it belongs in the catch-all or in the JSON text.
-OPEN_KEY = "1"
-# Strings that must be more than any text, by the property they stand in.
-STRINGS = {"container_id": "container-1"}
 # Properties that describe models by data which only OpenRouter has (benchmarks, aliases, reasoning defaults) and prices that change with time. They join
 # the contract with the features that need them.
 LATER = {"alias_target", "benchmarks", "overrides", "data[0].reasoning", "supports_voice_cloning"}
@@ -37,9 +41,9 @@ pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason=f"the reference f
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Any]:
     """The file's schemas and answers by name."""
-    document: dict[str, Any] = yaml.safe_load(REFERENCE.read_text(encoding="utf-8"))
+    document = read_reference()
     named = document["components"]["schemas"]
-    for path in ("/models/{author}/{slug}/endpoints", "/providers"):
+    for path in ("/models/{author}/{slug}/endpoints", "/providers", "/endpoints/zdr", "/key", "/credits"):
         answer = document["paths"][path]["get"]["responses"]["200"]
         named[path] = answer["content"]["application/json"]["schema"]
     return dict(named)
@@ -54,6 +58,11 @@ def codec() -> Codec:
             *(message.DESCRIPTOR for message in messages),
             ListModelEndpointsResponse.DESCRIPTOR,
             ListProvidersResponse.DESCRIPTOR,
+            ListUserModelsResponse.DESCRIPTOR,
+            ListZdrEndpointsResponse.DESCRIPTOR,
+            GetGenerationResponse.DESCRIPTOR,
+            GetCurrentKeyResponse.DESCRIPTOR,
+            GetCreditsResponse.DESCRIPTOR,
         ]
     )
 
@@ -67,6 +76,11 @@ def codec() -> Codec:
         ("ModelsListResponse", ListModelsResponse),
         ("/models/{author}/{slug}/endpoints", ListModelEndpointsResponse),
         ("/providers", ListProvidersResponse),
+        ("ModelsListResponse", ListUserModelsResponse),
+        ("/endpoints/zdr", ListZdrEndpointsResponse),
+        ("GenerationResponse", GetGenerationResponse),
+        ("/key", GetCurrentKeyResponse),
+        ("/credits", GetCreditsResponse),
     ],
 )
 def test_every_property_of_the_reference_is_typed(
@@ -89,6 +103,13 @@ def test_every_sample_of_a_request_is_taken(schemas: dict[str, Any], codec: Code
     assert faults == set()
 
 
+def test_every_sample_of_a_request_is_of_our_document(schemas: dict[str, Any]) -> None:
+    """What the reference allows in a request is what our own OpenAPI document allows."""
+    ours = orjson.loads((SERVER / "edge" / "http" / "openapi.json").read_bytes())
+    samples = make_samples({"$ref": "ChatRequest"}, schemas, DEPTH)
+    assert {fault for sample in samples for fault in faults(ours, "ChatCompletionRequest", sample)} == set()
+
+
 def find_faults(codec: Codec, sample: Any) -> list[Fault]:
     """What a strict reading of a request finds."""
     try:
@@ -106,47 +127,6 @@ def find_unknown(codec: Codec, message: type[Message], sample: Any) -> Iterator[
         yield from (fault.path for fault in error.faults if "unknown" in fault.expected)
         decoded = codec.decode(message, sample, strict=False)
     yield from unknown_keys(decoded, "")
-
-
-def make_samples(schema: dict[str, Any], schemas: dict[str, Any], depth: int) -> list[Any]:
-    """Values that together use every property and every variant of a schema; the first uses every property at once."""
-    if depth <= 0:
-        return []
-    if "$ref" in schema:
-        return make_samples(schemas[schema["$ref"].removeprefix("#/components/schemas/")], schemas, depth - 1)
-    for union in ("oneOf", "anyOf"):
-        if union in schema:
-            return [sample for variant in schema[union] for sample in make_samples(variant, schemas, depth - 1)]
-    if "allOf" in schema:
-        return make_samples(schema["allOf"][0], schemas, depth - 1)
-    kind = schema.get("type")
-    kinds = kind if isinstance(kind, list) else [kind]
-    if "properties" in schema or "object" in kinds:
-        return _make_objects(schema, schemas, depth)
-    if "array" in kinds:
-        return [[item] for item in make_samples(schema.get("items", {}), schemas, depth - 1)]
-    return _make_scalars(schema, kinds)
-
-
-def _make_objects(schema: dict[str, Any], schemas: dict[str, Any], depth: int) -> list[Any]:
-    members = {
-        name: [STRINGS[name]] if name in STRINGS else make_samples(property_schema, schemas, depth - 1)
-        for name, property_schema in schema.get("properties", {}).items()
-    }
-    if schema.get("additionalProperties") not in (None, False):
-        members[OPEN_KEY] = make_samples(schema["additionalProperties"], schemas, depth - 1)
-    whole = {name: samples[0] for name, samples in members.items() if samples}
-    return [whole, *({**whole, name: sample} for name, samples in members.items() for sample in samples[1:])]
-
-
-def _make_scalars(schema: dict[str, Any], kinds: list[Any]) -> list[Any]:
-    if "enum" in schema:
-        return [value for value in schema["enum"] if value is not None][:1]
-    if "integer" in kinds or "number" in kinds:
-        return [min(1, schema.get("maximum", 1))]
-    if "boolean" in kinds:
-        return [False]
-    return [] if kinds == ["null"] else ["1"]
 
 
 def unknown_keys(message: Message, path: str) -> Iterator[str]:

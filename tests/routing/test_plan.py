@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a call: which endpoints, in which order, or why none."""
 
+import traceback
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def plan_error(model: str | None, *models: str, **preferences: Any) -> GatewayEr
         pytest.param("acme/two", ["acme/one", "acme/two"], {}, [TWO_B, TWO_C, ONE_A, ONE_B], id="named twice"),
         pytest.param("acme/one", ["acme/one:nitro"], {}, [ONE_A, ONE_B], id="a variant is no second endpoint"),
         pytest.param(None, [], {}, [TWO_B, TWO_C], id="the default model"),
-        pytest.param("", [""], {}, [TWO_B, TWO_C], id="empty names are none"),
+        pytest.param("", ["acme/one"], {}, [ONE_A, ONE_B], id="an empty name is passed over"),
         pytest.param("no/such", ["acme/one"], {}, [ONE_A, ONE_B], id="an unknown model is passed over"),
         pytest.param("acme/one", ["acme/gone"], {}, [ONE_A, ONE_B], id="a model without endpoints is passed over"),
         pytest.param("acme/one", ["acme/two"], {"only": ["b"]}, [ONE_B, TWO_B], id="preferences hold for every model"),
@@ -85,6 +86,20 @@ def test_a_plan_says_whom_it_left_out() -> None:
             id="filtered by order",
         ),
         pytest.param(
+            ["acme/one"],
+            {"zdr": True},
+            ErrorReason.ERROR_REASON_PRIVACY_RESTRICTED,
+            ["data_policy:zdr"],
+            id="filtered by privacy",
+        ),
+        pytest.param(
+            ["acme/one"],
+            {"zdr": True, "ignore": ["a"]},
+            ErrorReason.ERROR_REASON_CONSTRAINT_FILTERED,
+            ["allowed_providers", "data_policy:zdr"],
+            id="filtered by privacy and something else",
+        ),
+        pytest.param(
             ["acme/gone", "no/such"], {}, ErrorReason.ERROR_REASON_MODEL_NOT_FOUND, [], id="the last model's error"
         ),
         pytest.param(
@@ -114,3 +129,18 @@ def test_a_request_without_model_is_told_to_name_one() -> None:
         make_plan(make_request(model=None), WITHOUT_DEFAULT)
     assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
     assert [fault.field for fault in caught.value.faults] == ["model"]
+
+
+def test_a_failure_is_held_by_nobody() -> None:
+    """The failure that is raised is in no list that its own traceback holds: it ends with its last user, and the request with it."""
+    error = plan_error("no/such", "no/other")
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    lists = [held for local in frames for held in local.values() if isinstance(held, list)]
+    assert [held for held in lists if error in held] == []
+
+
+def test_a_long_name_is_cut_in_what_is_said() -> None:
+    """Of a name of megabytes the details hold as much as helps."""
+    details = plan_error("x" * 1_000_000).unavailability
+    assert details is not None
+    assert [len(name) for name in details.requested_models] == [256]

@@ -21,9 +21,16 @@ from trunkline.v1.model_service_pb2 import (
     ListModelsResponse,
     ListProvidersRequest,
     ListProvidersResponse,
+    ListUserModelsRequest,
+    ListUserModelsResponse,
+    ListZdrEndpointsRequest,
+    ListZdrEndpointsResponse,
     ModelCount,
+    RetrieveModelRequest,
+    RetrieveModelResponse,
 )
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
+from trunkline_server.catalog.query import brief_slug
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
 
@@ -45,7 +52,22 @@ class Directory:
         return ListModelsResponse(
             object="list",
             data=[render_model(model) for model in found[start:end]],
-            links=ListLinks(next=_next_page(request, end) if end < len(found) else None),
+            links=ListLinks(next=_next_page(_MODELS_PATH, request, end) if end < len(found) else None),
+            total_count=len(found),
+        )
+
+    async def list_user_models(self, request: ListUserModelsRequest, _principal: Principal) -> ListUserModelsResponse:
+        """The models that the caller may use, one page of them: no key is kept from any model."""
+        found = [
+            model
+            for model in self._current().models.values()
+            if _has_modalities(model.output_modalities, request.output_modalities)
+        ]
+        start = request.offset
+        end = start + request.limit if request.HasField("limit") else len(found)
+        return ListUserModelsResponse(
+            data=[render_model(model) for model in found[start:end]],
+            links=ListLinks(next=_next_page(f"{_MODELS_PATH}/user", request, end) if end < len(found) else None),
             total_count=len(found),
         )
 
@@ -57,13 +79,22 @@ class Directory:
 
     async def get_model(self, request: GetModelRequest, _principal: Principal) -> GetModelResponse:
         """One model. Raises GatewayError (NOT_FOUND)."""
-        return GetModelResponse(data=render_model(self._find(request.author, request.slug)))
+        return GetModelResponse(data=render_model(self._find(f"{request.author}/{request.slug}")))
+
+    async def retrieve_model(self, request: RetrieveModelRequest, _principal: Principal) -> RetrieveModelResponse:
+        """One model by its slug, or by both parts of it. Raises GatewayError (INVALID_REQUEST, NOT_FOUND)."""
+        whole, parts = request.model, (request.author, request.slug)
+        if bool(whole) is any(parts) or any(parts) is not all(parts):
+            raise GatewayError(
+                ErrorReason.ERROR_REASON_INVALID_REQUEST, "Either `model` is due, or both `author` and `slug`."
+            )
+        return RetrieveModelResponse(model=render_model(self._find(whole or "/".join(parts))))
 
     async def list_model_endpoints(
         self, request: ListModelEndpointsRequest, _principal: Principal
     ) -> ListModelEndpointsResponse:
         """One model with its endpoints. Raises GatewayError (NOT_FOUND)."""
-        model = self._find(request.author, request.slug)
+        model = self._find(f"{request.author}/{request.slug}")
         return ListModelEndpointsResponse(
             data=model_pb2.ModelEndpoints(
                 id=model.slug,
@@ -75,19 +106,31 @@ class Directory:
             )
         )
 
+    async def list_zdr_endpoints(
+        self, _request: ListZdrEndpointsRequest, _principal: Principal
+    ) -> ListZdrEndpointsResponse:
+        """The endpoints of providers that keep no prompts, in catalog order."""
+        return ListZdrEndpointsResponse(
+            data=[
+                _render_endpoint(endpoint, model)
+                for model in self._current().models.values()
+                for endpoint in model.endpoints
+                if not endpoint.provider.keeps_prompts
+            ]
+        )
+
     async def list_providers(self, _request: ListProvidersRequest, _principal: Principal) -> ListProvidersResponse:
         """All providers."""
         return ListProvidersResponse(
             data=[_render_provider(provider) for provider in self._current().providers.values()]
         )
 
-    def _find(self, author: str, name: str) -> Model:
-        slug = f"{author}/{name}"
+    def _find(self, slug: str) -> Model:
         model = self._current().models.get(slug)
         if model is None:
             raise GatewayError(
                 ErrorReason.ERROR_REASON_NOT_FOUND,
-                f"Not found: there is no model `{slug}`. {_MODELS_PATH} lists those there are.",
+                f"Not found: there is no model `{brief_slug(slug)}`. {_MODELS_PATH} lists those there are.",
             )
         return model
 
@@ -166,7 +209,14 @@ def _render_endpoint(endpoint: Endpoint, model: Model) -> model_pb2.Endpoint:
         supported_parameters=sorted(endpoint.supported_parameters),
         supports_implicit_caching=endpoint.supports_implicit_caching,
         status=0,
+        supports_tool_choice=_render_tool_choice(endpoint),
     )
+
+
+def _render_tool_choice(endpoint: Endpoint) -> model_pb2.ToolChoiceSupport:
+    """Who knows `tool_choice` is taken to know each of its values: the catalog does not tell them apart."""
+    knows = "tool_choice" in endpoint.supported_parameters
+    return model_pb2.ToolChoiceSupport(auto=knows, function=knows, none=knows, required=knows)
 
 
 def _render_provider(provider: Provider) -> model_pb2.Provider:
@@ -201,7 +251,7 @@ def _words(text: str) -> set[str]:
     return {word.strip() for word in text.split(",") if word.strip()}
 
 
-def _next_page(request: ListModelsRequest, offset: int) -> str:
+def _next_page(path: str, request: ListModelsRequest | ListUserModelsRequest, offset: int) -> str:
     """The path of the page that begins at an offset, with the same filters."""
     given = {field.name: value for field, value in request.ListFields()}
-    return f"{_MODELS_PATH}?{urlencode({**given, 'offset': offset})}"
+    return f"{path}?{urlencode({**given, 'offset': offset})}"

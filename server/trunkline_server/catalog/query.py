@@ -13,6 +13,7 @@ from trunkline_server.core.errors import FieldFault, GatewayError, Unavailabilit
 
 ORDERING_VARIANTS: Final = frozenset({"exacto", "floor", "nitro"})
 """Suffixes of a slug that say how a model's endpoints are ordered, and leave the model as it is (OpenRouterTeam/docs, guides/routing)."""
+_LONGEST_SLUG: Final = 256
 _FREE: Final = "free"
 _ONLINE: Final = "online"
 _MOST_SUGGESTIONS: Final = 3
@@ -29,7 +30,7 @@ def find_model(catalog: Catalog, slug: str) -> Model:
     if not mark:
         return model
     if not model.takes_query:
-        raise _not_found(catalog, slug, f"`{model.slug}` takes no `?query`")
+        raise _not_found(catalog, brief_slug(slug), f"`{model.slug}` takes no `?query`")
     return replace(
         model,
         endpoints=tuple(
@@ -47,7 +48,15 @@ def split_variant(catalog: Catalog, slug: str) -> tuple[str, str | None]:
     return base, variant
 
 
+def brief_slug(slug: str) -> str:
+    """A slug as it may stand in an answer: a caller may have sent megabytes."""
+    return slug if len(slug) <= _LONGEST_SLUG else slug[: _LONGEST_SLUG - 1] + "…"
+
+
 def _find_by_name(catalog: Catalog, name: str, wanted: str) -> Model:
+    wanted = brief_slug(wanted)
+    if len(name) > _LONGEST_SLUG:
+        raise _not_found(catalog, wanted, f"no model has a name of {len(name)} characters")
     base, variant = split_variant(catalog, name)
     model = catalog.models.get(base)
     if model is None:

@@ -57,6 +57,8 @@ class GrpcSettings(Row):
     """How long the calls on a connection that reached its age may still take. Seconds."""
     max_concurrent_streams: Count = 1000
     """Most calls at once on one connection."""
+    request_timeout_s: Seconds = 120.0
+    """How long a call's request may take to come whole; a call left half open is ended then. Seconds."""
 
 
 class CallSettings(Row):
@@ -77,6 +79,13 @@ class DrainSettings(Row):
     """How long it still accepts calls after it has told health checks that it stops, so that a balancer can notice. Seconds."""
     grace_s: Pause = 30.0
     """How long the calls under way may still take. Seconds."""
+
+
+class RecordSettings(Row):
+    """The records of finished calls, which `GET /v1/generation` shows. They are kept in memory."""
+
+    most: Count = 10_000
+    """How many are kept; beyond that the oldest go."""
 
 
 class LogSettings(Row):
@@ -118,6 +127,7 @@ class Settings(Row):
     calls: CallSettings = CallSettings()
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
+    records: RecordSettings = RecordSettings()
     keys: tuple[KeySettings, ...] = ()
     """Who may call; none: everybody on this machine, and nobody else."""
     providers: tuple[ProviderSettings, ...] = ()

@@ -24,7 +24,7 @@ class Principal:
 class Call:
     """One client request, checked and admitted.
 
-    `deadline_s` is a moment of the monotonic clock in seconds, after which nobody waits; `created_s` a moment of the wall clock in whole Unix seconds.
+    `headers` are those of the caller that its record shows, with lower-case names. `deadline_s` is a moment of the monotonic clock in seconds, after which nobody waits; `created_s` a moment of the wall clock in whole Unix seconds.
     `streamed` says whether the client reads chunks as they come. `session_id` is the body's, else the header's, else None.
     """
 

@@ -7,6 +7,7 @@ Providers differ in what they make of such requests, so they are refused here, a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Final
@@ -18,19 +19,23 @@ from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.tool_pb2 import Tool
 from trunkline_server.core.errors import FieldFault, GatewayError
+from trunkline_server.core.media import find_media_faults
 
 _MOST_FAULTS: Final = 20
 _SERVER_TOOL_MARK: Final = "openrouter:"
 _LONGEST_NAME: Final = 64
+_LABELS: Final = ("user", "session_id", "safety_identifier")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_LABEL_RULE: Final = "must be free of line breaks and other control characters"
 
 
 def check_request(request: ChatCompletionRequest) -> None:
     """Raises GatewayError: INVALID_REQUEST with all contradictions, or FEATURE_UNAVAILABLE naming the plugin or server tool asked for."""
-    checks = (_check_reasoning, _check_tools, _check_functions, _check_tool_results)
+    checks = (_check_labels, _check_reasoning, _check_tools, _check_functions, _check_tool_results, find_media_faults)
     faults = list(islice(chain.from_iterable(check(request) for check in checks), _MOST_FAULTS))
     if faults:
         first = faults[0]
-        message = f"The request contradicts itself: {first.field}: {first.description}."
+        message = f"The request cannot be served as it is: {first.field}: {first.description}."
         raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=faults)
     unserved = list(islice(_find_unserved(request), _MOST_FAULTS))
     if unserved:
@@ -38,6 +43,16 @@ def check_request(request: ChatCompletionRequest) -> None:
         raise GatewayError(
             ErrorReason.ERROR_REASON_FEATURE_UNAVAILABLE, f"{first.field}: {first.description}.", faults=unserved
         )
+
+
+def _check_labels(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    """Names that travel outside of JSON elsewhere: in headers, logs and lists."""
+    for name in _LABELS:
+        if _CONTROL.search(getattr(request, name)):
+            yield FieldFault(field=name, description=_LABEL_RULE)
+    for key, value in request.metadata.items():
+        if _CONTROL.search(key) or _CONTROL.search(value):
+            yield FieldFault(field="metadata", description=_LABEL_RULE)
 
 
 def _check_reasoning(request: ChatCompletionRequest) -> Iterator[FieldFault]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeGuard
 
 from trunkline.v1 import error_pb2
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason
 
 _PREFIX: Final = "ERROR_REASON_"
+# A year. What a provider says beyond that is no advice, and fits neither a Duration nor a header.
+_LONGEST_WAIT_S: Final = 366 * 86_400.0
 _MASKED_MESSAGE: Final = "Internal error. The request id finds the cause in the gateway's log."
 
 
@@ -64,8 +67,11 @@ class GatewayError(Exception):
     """Why a call failed, in the contract's vocabulary. ERROR_REASON_UNSPECIFIED, which names no failure, becomes UNMAPPED.
 
     `message` is for the caller and holds no secret and no raw upstream body. `provider` and `provider_code` name the provider that failed and its own
-    code; `faults` are the request's faults; `attempts` the failures before this one; `retry_after_s` the wait that may help (None: unknown).
-    The cause travels as `__cause__`.
+    code; `faults` are the request's faults; `attempts` the failures before this one; `retry_after_s` the wait that may help (None: unknown; a wait that is
+    no advice, such as NaN, becomes None). The cause travels as `__cause__`.
+
+    Two things are set by whoever knows them: `partial` is what a provider had said before it failed and nobody has been told yet; `open_choices` are the
+    choices that had begun and not ended (None: nothing has been said).
     """
 
     def __init__(
@@ -87,8 +93,10 @@ class GatewayError(Exception):
         self.provider = provider
         self.provider_code = provider_code
         self.attempts = tuple(attempts)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = retry_after_s if _is_advice(retry_after_s) else None
         self.unavailability = unavailability
+        self.partial: Sequence[ChatCompletionChunk] = ()
+        self.open_choices: Sequence[int] | None = None
 
     @property
     def shape(self) -> error_pb2.ErrorShape:
@@ -100,8 +108,10 @@ class GatewayError(Exception):
         """The message as callers see it: fixed for masked reasons."""
         return _MASKED_MESSAGE if self.shape.masked else self.message
 
-    def with_attempts(self, attempts: Sequence[AttemptFailure], *, provider: str | None = None) -> GatewayError:
-        """The same failure after the given earlier ones, of `provider` where it names none itself.
+    def with_attempts(
+        self, attempts: Sequence[AttemptFailure], *, provider: str | None = None, requested_models: Sequence[str] = ()
+    ) -> GatewayError:
+        """The same failure after the given earlier ones, of `provider` where it names none itself, of a call for `requested_models`.
 
         Where a later try may help, the wait is the least that any attempt asked for.
         """
@@ -113,11 +123,16 @@ class GatewayError(Exception):
             provider=provider if self.provider is None else self.provider,
             provider_code=self.provider_code,
             attempts=attempts,
-            retry_after_s=min((wait_s for wait_s in waits_s if wait_s is not None), default=None),
-            unavailability=self.unavailability,
+            retry_after_s=min(filter(_is_advice, waits_s), default=None),
+            unavailability=self.unavailability or Unavailability(requested_models=requested_models),
         )
+        error.partial, error.open_choices = self.partial, self.open_choices
         error.__cause__ = self.__cause__
         return error.with_traceback(self.__traceback__)
+
+
+def _is_advice(wait_s: float | None) -> TypeGuard[float]:
+    return wait_s is not None and 0 <= wait_s <= _LONGEST_WAIT_S
 
 
 def reason_name(reason: ErrorReason.ValueType) -> str:

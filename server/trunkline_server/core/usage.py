@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.usage_pb2 import Usage
 
 _BYTES_PER_TOKEN: Final = 4
@@ -15,6 +16,20 @@ _HIGHEST_PUSD: Final = 2**63 - 1
 def estimate_tokens(size_bytes: int) -> int:
     """A rough count for text of that many UTF-8 bytes: one token for every four, at least one for any text at all."""
     return -(-size_bytes // _BYTES_PER_TOKEN)
+
+
+def count_prompt_bytes(request: ChatCompletionRequest) -> int:
+    """The UTF-8 bytes of the texts that the model reads: messages, calls and tools. Pictures, sound and files count nothing: nobody can tell their tokens."""
+    size = 0
+    for message in request.messages:
+        turn = getattr(message, message.WhichOneof("message") or "user")
+        size += sum(len(part.text.encode()) for part in turn.content)
+        for call in getattr(turn, "tool_calls", ()):
+            size += len(call.function.name.encode()) + len(call.function.arguments.encode())
+    for tool in request.tools:
+        function = tool.function
+        size += len(function.name.encode()) + len(function.description.encode()) + len(function.parameters.encode())
+    return size
 
 
 def estimate_usage(*, prompt_bytes: int, completion_bytes: int) -> Usage:
@@ -51,6 +66,11 @@ def price_usage(usage: Usage, prices_pusd: Mapping[str, int]) -> None:
     usage.cost_details.upstream_inference_cost_pusd = usage.cost_pusd
     usage.cost_details.upstream_inference_prompt_cost_pusd = min(prompt_pusd, _HIGHEST_PUSD)
     usage.cost_details.upstream_inference_completions_cost_pusd = min(completion_pusd, _HIGHEST_PUSD)
+
+
+def waive_cost(usage: Usage) -> None:
+    """The caller is charged nothing. What the provider charged stays in the details."""
+    usage.cost_pusd = 0
 
 
 def _price_parts(total_tokens: int, base_price: int, parts: tuple[tuple[int, int], ...]) -> int:

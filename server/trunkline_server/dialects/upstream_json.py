@@ -2,18 +2,22 @@
 """JSON text from providers, read more kindly than a caller's.
 
 The fast parser refuses what some servers write: `-Infinity` as a log probability (Python's own encoder writes it), and half of a surrogate pair where an
-emoji was cut between two events. Only text that it refuses is read again, with null for the numbers and U+FFFD for the halves.
+emoji was cut between two events. Only text that it refuses is read again: -9999.0 stands for `-Infinity`, null for NaN and Infinity, U+FFFD for the halves.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
 _LONGEST_INTEGER: Final = 18
+# Minus infinity is the log probability of what cannot be; OpenAI's own servers write this number for it. The others mean nothing.
+_CONSTANTS: Final[Mapping[str, float]] = MappingProxyType({"-Infinity": -9999.0})
 _ESCAPES: Final = re.compile(
     rb"\\[^u]"  # consumes an escaped backslash, whose second half would else look like the start of an escape
     rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -33,7 +37,7 @@ def reparse_upstream_json(text: bytes) -> Any:
     """Parse a provider's JSON text that the fast parser has refused. Raises ValueError as above."""
     repaired = _ESCAPES.sub(lambda match: b"\\ufffd" if match["half"] else match[0], text)
     try:
-        return json.loads(repaired.decode(), parse_constant=lambda _: None, parse_int=_read_integer)
+        return json.loads(repaired.decode(), parse_constant=_CONSTANTS.get, parse_int=_read_integer)
     except RecursionError as error:
         raise ValueError("the JSON nests too deep") from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, ChunkChoice, Delta
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, ChunkChoice, Delta, FinishReason
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.usage_pb2 import Usage
 from trunkline_server.catalog.entry import Endpoint
@@ -17,20 +17,29 @@ from trunkline_server.core.call import Call
 from trunkline_server.core.chunks import has_content
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch
-from trunkline_server.core.usage import estimate_usage, price_usage
+from trunkline_server.core.usage import count_prompt_bytes, estimate_usage, price_usage, waive_cost
 
 _BESIDE_DELTA: Final = frozenset({"index", "delta"})
 
 
 class Answer:
-    """What one endpoint says to one call. `held` are chunks that leave ahead of the first content, whoever says it (debug chunks)."""
+    """What one endpoint says to one call. `held` are chunks that leave ahead of the first content, whoever says it (debug chunks).
+
+    `upstream_id` and `service_tier` are what the provider calls its answer and says it served, "" until it does. `finish_reason` and
+    `native_finish_reason` are those of the first choice that ended. `images_made` counts the images so far.
+    """
 
     def __init__(self, call: Call, endpoint: Endpoint, held: Batch) -> None:
         self._id = call.generation_id
         self._created_s = call.created_s
         self._model = endpoint.model
         self._provider = endpoint.provider.name
-        self._endpoint = endpoint
+        self.endpoint = endpoint
+        self.upstream_id = ""
+        self.service_tier = ""
+        self.finish_reason = FinishReason.FINISH_REASON_UNSPECIFIED
+        self.native_finish_reason = ""
+        self.images_made = 0
         self._request = call.request
         self._hides_reasoning = _hides_reasoning(call)
         self._held = held
@@ -40,12 +49,18 @@ class Answer:
         self._ended: set[int] = set()
         self._completion_bytes = 0
         self._last = ChatCompletionChunk()
-        self.usage: Usage | None = None
+        self._told: Usage | None = None
+        self._settled: Usage | None = None
 
     @property
     def has_begun(self) -> bool:
         """Content has left, so no other endpoint can take over."""
         return self._unsaid is None
+
+    @property
+    def open_choices(self) -> tuple[int, ...] | None:
+        """The choices that have begun and not ended, in order; None where nothing has been said."""
+        return tuple(sorted(self._open)) if self.has_begun else None
 
     def accept(self, batch: Batch) -> Batch:
         """The part of a decoded batch that leaves now; empty until the first content."""
@@ -64,22 +79,39 @@ class Answer:
             reason = ErrorReason.ERROR_REASON_PROVIDER_INVALID_RESPONSE
             what = "an answer without an end" if self.has_begun else "an empty answer"
             raise GatewayError(reason, f"The provider gave {what}.", provider=self._provider)
-        usage = self.usage
-        if usage is None:
-            usage = estimate_usage(prompt_bytes=self._request.ByteSize(), completion_bytes=self._completion_bytes)
-        price_usage(usage, self._endpoint.prices_pusd)
-        self.usage = usage
         last = self._last
-        last.usage.CopyFrom(usage)
+        last.usage.CopyFrom(self.settle())
         self._sign(last)
         return [last]
+
+    def settle(self) -> Usage:
+        """Usage of what was said until now, with its cost; estimated where the provider told none. Asked again it is the same."""
+        usage = self._settled
+        if usage is None:
+            usage = self._told
+            if usage is None:
+                usage = estimate_usage(
+                    prompt_bytes=count_prompt_bytes(self._request), completion_bytes=self._completion_bytes
+                )
+            price_usage(usage, self.endpoint.prices_pusd)
+            if self._is_free(usage):
+                waive_cost(usage)
+            self._settled = usage
+        return usage
+
+    def _is_free(self, usage: Usage) -> bool:
+        """Whether the provider failed, or said nothing and gave no reason: the caller pays for neither."""
+        if self.finish_reason == FinishReason.FINISH_REASON_ERROR:
+            return True
+        return usage.completion_tokens <= 0 and not self.native_finish_reason
 
     def _keep(self, chunk: ChatCompletionChunk) -> bool:
         """Takes out of the chunk what does not belong there; False where nothing is left."""
         if chunk.HasField("usage"):
-            self.usage = Usage()
-            self.usage.CopyFrom(chunk.usage)
+            self._told = Usage()
+            self._told.CopyFrom(chunk.usage)
             chunk.ClearField("usage")
+            self.service_tier = chunk.service_tier or self.service_tier
         gone = [place for place, choice in enumerate(chunk.choices) if not self._keep_choice(choice)]
         for place in reversed(gone):
             del chunk.choices[place]
@@ -98,10 +130,14 @@ class Answer:
         index = choice.index
         if index in self._ended:
             return False
-        if self.usage is None:
+        if self._told is None:
             self._completion_bytes += _size_of_text(choice.delta)
+        self.images_made += len(choice.delta.images)
         is_new = index not in self._open
         if choice.finish_reason:
+            if not self._ended:
+                self.finish_reason = choice.finish_reason
+                self.native_finish_reason = choice.native_finish_reason
             self._open.discard(index)
             self._ended.add(index)
         else:
@@ -113,6 +149,9 @@ class Answer:
         return (is_new and bool(choice.delta.role)) or _says_anything(choice)
 
     def _sign(self, chunk: ChatCompletionChunk) -> None:
+        if not self.upstream_id:
+            self.upstream_id = chunk.id
+            self.service_tier = chunk.service_tier or self.service_tier
         chunk.id = self._id
         chunk.created = self._created_s
         chunk.model = self._model

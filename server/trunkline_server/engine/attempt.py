@@ -3,18 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import Final
 
+from trunkline.v1.error_pb2 import ErrorReason
+from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, Upstream, UpstreamRequest
 from trunkline_server.dialects.base import Dialect
 
+LONGEST_EMPTINESS_S: Final = 300.0
+"""How long an answer that has begun may be kept alive by comments alone. Models that think say so, or are silent; minutes of comments are a fault."""
 
-async def attempt(upstream: Upstream, dialect: Dialect, request: UpstreamRequest) -> AsyncGenerator[Batch, None]:
+
+async def attempt(
+    upstream: Upstream, dialect: Dialect, request: UpstreamRequest, monotonic_s: Callable[[], float]
+) -> AsyncGenerator[Batch, None]:
     """What the upstream answers, as decoded batches; none of them is empty.
 
-    Reading stops when the decoder has heard enough. Closing the generator aborts the upstream. Raises GatewayError.
+    Reading stops when the decoder has heard enough. The upstream bounds the silence between two reads; here bytes that say nothing (comments) are bounded
+    too: `first_byte_timeout_s` until the first batch, LONGEST_EMPTINESS_S between two. Closing the generator aborts the upstream. Raises GatewayError.
     """
     last: Batch = []
+    patience_s = request.first_byte_timeout_s
+    said_s = monotonic_s()
     async with upstream.send(request) as answer:
         decoder = dialect.decoder(status=answer.status, headers=answer.headers)
         blocks = answer.blocks()
@@ -23,6 +34,10 @@ async def attempt(upstream: Upstream, dialect: Dialect, request: UpstreamRequest
                 batch = decoder.feed(block)
                 if batch:
                     yield batch
+                    said_s, patience_s = monotonic_s(), LONGEST_EMPTINESS_S
+                elif monotonic_s() - said_s > patience_s:
+                    reason = ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT
+                    raise GatewayError(reason, f"The provider sent nothing of an answer for {patience_s:g} s.")
                 if decoder.finished:
                     break
         finally:

@@ -50,29 +50,38 @@ class Engine:
         """The call's answer as batches of chunks; the first one has content. See `ports.Gateway`."""
         story = CallStory(call, self._monotonic_s)
         try:
-            rest = list(make_plan(call.request, self._catalog()).endpoints)
+            plan = make_plan(call.request, self._catalog())
+            rest = list(plan.endpoints)
             debug: Batch = []
             while True:
                 self._check_deadline(call, story)
                 endpoint = rest.pop(0)
-                story.begin_attempt(endpoint)
                 answer = Answer(call, endpoint, debug)
+                story.begin_attempt(answer)
                 try:
                     rendered = self._render(call, endpoint, debug)
-                    async with aclosing(self._attempt(call, endpoint, rendered)) as batches:
+                    async with aclosing(self._attempt(call, endpoint, rendered, len(rest))) as batches:
                         async for batch in batches:
                             leaving = answer.accept(batch)
                             if leaving:
                                 story.saw_content()
                                 yield leaving
                     last = answer.finish()
-                    story.succeed(answer.usage)
+                    story.succeed()
                     yield last
                     return
                 except GatewayError as error:
                     place = None if answer.has_begun else next_endpoint(error, endpoint, rest)
                     if place is None:
-                        raise error.with_attempts(story.failures, provider=endpoint.provider.name) from error.__cause__
+                        # Nobody can do better, so what this provider had said is all there is.
+                        leaving = answer.accept([*error.partial])
+                        if leaving:
+                            story.saw_content()
+                            yield leaving
+                        error.open_choices = answer.open_choices
+                        raise error.with_attempts(
+                            story.failures, provider=endpoint.provider.name, requested_models=plan.requested_models
+                        ) from error.__cause__
                     story.pass_on(error)
                     del rest[:place]
         except GatewayError as error:
@@ -102,16 +111,21 @@ class Engine:
             debug.append(chunk)
         return rendered
 
-    def _attempt(self, call: Call, endpoint: Endpoint, rendered: RenderedRequest) -> AsyncGenerator[Batch, None]:
+    def _attempt(
+        self, call: Call, endpoint: Endpoint, rendered: RenderedRequest, left: int
+    ) -> AsyncGenerator[Batch, None]:
+        """One attempt, begun. Where `left` endpoints could follow, it may wait for its first byte only for its share of the time."""
         provider = endpoint.provider
         timeouts = provider.timeouts
+        share_s = (call.deadline_s - self._monotonic_s()) / (left + 1) if left else timeouts.first_byte_s
         request = UpstreamRequest(
             path=rendered.path,
             headers=rendered.headers,
             body=rendered.body,
             deadline_s=call.deadline_s,
             connect_timeout_s=timeouts.connect_s,
-            first_byte_timeout_s=timeouts.first_byte_s,
+            first_byte_timeout_s=min(timeouts.first_byte_s, share_s),
             idle_timeout_s=timeouts.idle_s,
         )
-        return attempt(self._upstreams()[provider.slug], self._dialects[provider.dialect], request)
+        dialect = self._dialects[provider.dialect]
+        return attempt(self._upstreams()[provider.slug], dialect, request, self._monotonic_s)

@@ -19,7 +19,7 @@ from trunkline.jsonshape.v1 import options_pb2
 from trunkline_server.jsonshape.compiler import compile_messages
 from trunkline_server.jsonshape.members import held_message
 from trunkline_server.jsonshape.openapi_comments import read_comments
-from trunkline_server.jsonshape.openapi_messages import MessageSchemas
+from trunkline_server.jsonshape.openapi_messages import PREFIX, MessageSchemas
 from trunkline_server.jsonshape.openapi_values import Role, Schema, parameter_schema
 from trunkline_server.jsonshape.plan import Kind, Shape
 from trunkline_server.jsonshape.refused import REFUSED_KEYS
@@ -126,6 +126,27 @@ def _body_message(operation: _Operation) -> set[str]:
     return {held_message(operation.request.fields_by_name[operation.body]).full_name}
 
 
+def _used(schemas: Mapping[str, Schema], users: Sequence[Any]) -> dict[str, Schema]:
+    """The schemas that something refers to. A message that only ever stands inline in a union needs none of its own."""
+    found: set[str] = set()
+    waiting = set(_referred(users))
+    while waiting:
+        found |= waiting
+        waiting = {name for user in waiting for name in _referred(schemas[user])} - found
+    return {name: schema for name, schema in schemas.items() if name in found}
+
+
+def _referred(value: Any) -> Iterator[str]:
+    """The names of the schemas that a part of the document refers to."""
+    if isinstance(value, dict):
+        reference = value.get("$ref")
+        if isinstance(reference, str) and reference.startswith(PREFIX):
+            yield reference.removeprefix(PREFIX)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _referred(one)
+
+
 class _Writer:
     def __init__(
         self,
@@ -155,6 +176,7 @@ class _Writer:
                 ids.append(operation.rpc.name)
                 if (times := ids.count(operation.rpc.name)) > 1:
                     item[http_method]["operationId"] += str(times)
+        responses = {str(failure.status): self._failure(failure) for failure in outline.failures}
         return {
             "openapi": "3.1.0",
             "info": dict(outline.info),
@@ -165,8 +187,8 @@ class _Writer:
             ],
             "paths": dict(sorted(paths.items())),
             "components": {
-                "schemas": self._schemas.all(),
-                "responses": {str(failure.status): self._failure(failure) for failure in outline.failures},
+                "schemas": _used(self._schemas.all(), [paths, responses]),
+                "responses": responses,
                 "headers": self._all_headers(),
                 "securitySchemes": dict(outline.security),
             },
@@ -190,7 +212,7 @@ class _Writer:
             "tags": [rpc.containing_service.name],
         }
         if comment:
-            made |= {"summary": _SENTENCE.split(comment)[0].rstrip("."), "description": comment}
+            made |= {"summary": _SENTENCE.split(comment)[0].rstrip(".").replace("`", ""), "description": comment}
         variables = _VARIABLE.findall(path)
         parameters = list(self._parameters(operation, variables))
         if parameters:
@@ -210,14 +232,15 @@ class _Writer:
     # -- what goes in
 
     def _parameters(self, operation: _Operation, variables: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The variables of the path, then what may stand in the query: all that the body does not hold."""
+        """The variables of the path, then what may stand in the query: all that neither the body holds nor a path of another binding."""
         leaves = dict(self._leaves(operation.request, "", ()))
+        in_some_path = {name for _, other, _ in self._places(operation.rule) for name in _VARIABLE.findall(other)}
         for name in variables:
             yield self._parameter(name, leaves[name], "path")
         if operation.body == "*":
             return
         for name, member in leaves.items():
-            if name not in variables and name.partition(".")[0] != operation.body:
+            if name not in in_some_path and name.partition(".")[0] != operation.body:
                 yield self._parameter(name, member, "query")
 
     def _leaves(self, descriptor: Descriptor, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Member]]:

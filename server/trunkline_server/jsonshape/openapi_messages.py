@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
-    from trunkline_server.jsonshape.plan import Layout, Member, MessagePlan, Union, Variant
+    from trunkline_server.jsonshape.plan import Layout, Member, MessagePlan, Union
 
 PREFIX: Final = "#/components/schemas/"
 OPEN_KEY: Final = "OpenKey"

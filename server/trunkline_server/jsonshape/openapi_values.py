@@ -159,7 +159,7 @@ def _decimal(member: Member, role: Role) -> Schema:
     return {"anyOf": [number, {"type": "string", "pattern": _DECIMAL_TEXT}]}
 
 
-def _number_bounds(low: float | None, high: float | None, low_exclusive: bool) -> Schema:  # noqa: FBT001 - three parts of one bound
+def _number_bounds(low: float | None, high: float | None, low_exclusive: bool) -> Schema:
     bounds: Schema = {}
     if low is not None:
         bounds["exclusiveMinimum" if low_exclusive else "minimum"] = _plain(low)

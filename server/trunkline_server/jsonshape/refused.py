@@ -8,6 +8,7 @@ tool, `proxy` among the caller's own trace marks) are left out: the gateway neve
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
@@ -39,9 +40,23 @@ REFUSED_REASONS: Final = MappingProxyType(
         "extra_query": _TRANSPORT,
         "custom_llm_provider": "chooses the provider past the routing rules",
         "litellm_params": _TRANSPORT,
+        "user_config": _ADDRESS,
+        "model_list": _ADDRESS,
+        "fallbacks": "names further endpoints past the routing rules; `models` is the way",
         "mock_response": "answers in place of the model",
     }
 )
 """Refused key -> why."""
 
-REFUSED_KEYS: Final = frozenset(REFUSED_REASONS)
+
+def _spellings(key: str) -> Iterator[str]:
+    """A key as other languages and careless servers write it: apiBase, ApiBase, api-base, apibase, API_BASE."""
+    first, *rest = key.split("_")
+    tail = "".join(part.capitalize() for part in rest)
+    for spelling in (key, first + tail, first.capitalize() + tail, "-".join([first, *rest]), "".join([first, *rest])):
+        yield from (spelling, spelling.upper())
+    yield first + "".join(part.upper() if part in {"url", "id", "api"} else part.capitalize() for part in rest)
+
+
+REFUSED_KEYS: Final = frozenset(spelling for key in REFUSED_REASONS for spelling in _spellings(key))
+"""Every refused key in each of its spellings."""

@@ -16,6 +16,11 @@ from trunkline_server.catalog.entry import Endpoint
 ALLOWED_PROVIDERS: Final = "allowed_providers"
 """The word of `availability.excluded_by` for `only`, `ignore` and an `order` without fallbacks."""
 
+_TRAINING: Final = "data_policy:training"
+_KEEPING: Final = "data_policy:zdr"
+PRIVACY_RULES: Final = frozenset({_TRAINING, _KEEPING})
+"""The words of those rules that keep a caller's prompts from providers."""
+
 _MILLION: Final = 1_000_000
 _PRICE_UNITS: Final[Mapping[str, int]] = MappingProxyType(
     {"prompt": _MILLION, "completion": _MILLION, "request": 1, "image": 1, "audio": 1}
@@ -128,8 +133,8 @@ def _lacks_parameters(endpoint: Endpoint, preferences: ProviderPreferences, sent
 
 _RULES: Final = (
     (ALLOWED_PROVIDERS, _is_not_allowed),
-    ("data_policy:training", _may_train),
-    ("data_policy:zdr", _may_keep),
+    (_TRAINING, _may_train),
+    (_KEEPING, _may_keep),
     ("data_policy:distillable", _is_not_distillable),
     ("quantization", _is_of_other_precision),
     ("max_price", _is_too_dear),

@@ -111,7 +111,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 22
     """The thing asked for is not there."""
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 23
-    """The path exists, but not with this HTTP method."""
+    """The path exists, but not with this HTTP method; on gRPC: there is no such RPC."""
     ERROR_REASON_NOT_ACCEPTABLE: _ErrorReason.ValueType  # 24
     """No representation that the caller accepts."""
     ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: _ErrorReason.ValueType  # 25
@@ -215,7 +215,7 @@ ERROR_REASON_RATE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 21
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 22
 """The thing asked for is not there."""
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 23
-"""The path exists, but not with this HTTP method."""
+"""The path exists, but not with this HTTP method; on gRPC: there is no such RPC."""
 ERROR_REASON_NOT_ACCEPTABLE: ErrorReason.ValueType  # 24
 """No representation that the caller accepts."""
 ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason.ValueType  # 25
@@ -486,7 +486,7 @@ class Availability(_message.Message):
     retryable: _builtins.bool
     """The same request may succeed later."""
     docs_url: _builtins.str
-    """A page about the code."""
+    """A page about the code; unset as long as none has an address of its own."""
     retry_after: _builtins.float
     """Seconds after which a retry may succeed."""
     constraint: _builtins.str

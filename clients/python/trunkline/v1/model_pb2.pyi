@@ -535,6 +535,27 @@ class Endpoint(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class NativeToolsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___NativeTool: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___NativeTool | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     MODEL_ID_FIELD_NUMBER: _builtins.int
     MODEL_NAME_FIELD_NUMBER: _builtins.int
@@ -553,6 +574,10 @@ class Endpoint(_message.Message):
     UPTIME_LAST_1D_FIELD_NUMBER: _builtins.int
     LATENCY_LAST_30M_FIELD_NUMBER: _builtins.int
     THROUGHPUT_LAST_30M_FIELD_NUMBER: _builtins.int
+    NATIVE_TOOLS_FIELD_NUMBER: _builtins.int
+    SERVICE_TIER_FIELD_NUMBER: _builtins.int
+    SUPPORTS_TOOL_CHOICE_FIELD_NUMBER: _builtins.int
+    SUPPORTS_DIARIZATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Provider and model in one line."""
     model_id: _builtins.str
@@ -581,6 +606,10 @@ class Endpoint(_message.Message):
     """The same in half an hour."""
     uptime_last_1d: _builtins.float
     """The same in a day."""
+    service_tier: _builtins.str
+    """The service tier that it sells, such as "flex"; null for the standard one."""
+    supports_diarization: _builtins.bool
+    """It tells the speakers of a transcript apart."""
     @_builtins.property
     def pricing(self) -> Global___Pricing:
         """Its prices."""
@@ -591,11 +620,19 @@ class Endpoint(_message.Message):
 
     @_builtins.property
     def latency_last_30m(self) -> Global___PercentileStats:
-        """Seconds to the first token; null where nothing was measured."""
+        """Milliseconds to the first token; null where nothing was measured."""
 
     @_builtins.property
     def throughput_last_30m(self) -> Global___PercentileStats:
         """Tokens a second; null where nothing was measured."""
+
+    @_builtins.property
+    def native_tools(self) -> _containers.MessageMap[_builtins.str, Global___NativeTool]:
+        """Server tools that the provider runs itself, by their name here such as "openrouter:web_search"."""
+
+    @_builtins.property
+    def supports_tool_choice(self) -> Global___ToolChoiceSupport:
+        """Which values of `tool_choice` it knows."""
 
     def __init__(
         self,
@@ -618,10 +655,14 @@ class Endpoint(_message.Message):
         uptime_last_1d: _builtins.float | None = ...,
         latency_last_30m: Global___PercentileStats | None = ...,
         throughput_last_30m: Global___PercentileStats | None = ...,
+        native_tools: _abc.Mapping[_builtins.str, Global___NativeTool] | None = ...,
+        service_tier: _builtins.str | None = ...,
+        supports_tool_choice: Global___ToolChoiceSupport | None = ...,
+        supports_diarization: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_completion_tokens", b"_max_completion_tokens", "_max_prompt_tokens", b"_max_prompt_tokens", "_quantization", b"_quantization", "_status", b"_status", "_uptime_last_1d", b"_uptime_last_1d", "_uptime_last_30m", b"_uptime_last_30m", "_uptime_last_5m", b"_uptime_last_5m", "latency_last_30m", b"latency_last_30m", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "pricing", b"pricing", "quantization", b"quantization", "status", b"status", "throughput_last_30m", b"throughput_last_30m", "uptime_last_1d", b"uptime_last_1d", "uptime_last_30m", b"uptime_last_30m", "uptime_last_5m", b"uptime_last_5m"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_completion_tokens", b"_max_completion_tokens", "_max_prompt_tokens", b"_max_prompt_tokens", "_quantization", b"_quantization", "_service_tier", b"_service_tier", "_status", b"_status", "_uptime_last_1d", b"_uptime_last_1d", "_uptime_last_30m", b"_uptime_last_30m", "_uptime_last_5m", b"_uptime_last_5m", "latency_last_30m", b"latency_last_30m", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "pricing", b"pricing", "quantization", b"quantization", "service_tier", b"service_tier", "status", b"status", "supports_tool_choice", b"supports_tool_choice", "throughput_last_30m", b"throughput_last_30m", "uptime_last_1d", b"uptime_last_1d", "uptime_last_30m", b"uptime_last_30m", "uptime_last_5m", b"uptime_last_5m"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_completion_tokens", b"_max_completion_tokens", "_max_prompt_tokens", b"_max_prompt_tokens", "_quantization", b"_quantization", "_status", b"_status", "_uptime_last_1d", b"_uptime_last_1d", "_uptime_last_30m", b"_uptime_last_30m", "_uptime_last_5m", b"_uptime_last_5m", "context_length", b"context_length", "latency_last_30m", b"latency_last_30m", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "model_id", b"model_id", "model_name", b"model_name", "name", b"name", "pricing", b"pricing", "provider_name", b"provider_name", "quantization", b"quantization", "status", b"status", "supported_parameters", b"supported_parameters", "supports_implicit_caching", b"supports_implicit_caching", "tag", b"tag", "throughput_last_30m", b"throughput_last_30m", "uptime_last_1d", b"uptime_last_1d", "uptime_last_30m", b"uptime_last_30m", "uptime_last_5m", b"uptime_last_5m"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_completion_tokens", b"_max_completion_tokens", "_max_prompt_tokens", b"_max_prompt_tokens", "_quantization", b"_quantization", "_service_tier", b"_service_tier", "_status", b"_status", "_uptime_last_1d", b"_uptime_last_1d", "_uptime_last_30m", b"_uptime_last_30m", "_uptime_last_5m", b"_uptime_last_5m", "context_length", b"context_length", "latency_last_30m", b"latency_last_30m", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "model_id", b"model_id", "model_name", b"model_name", "name", b"name", "native_tools", b"native_tools", "pricing", b"pricing", "provider_name", b"provider_name", "quantization", b"quantization", "service_tier", b"service_tier", "status", b"status", "supported_parameters", b"supported_parameters", "supports_diarization", b"supports_diarization", "supports_implicit_caching", b"supports_implicit_caching", "supports_tool_choice", b"supports_tool_choice", "tag", b"tag", "throughput_last_30m", b"throughput_last_30m", "uptime_last_1d", b"uptime_last_1d", "uptime_last_30m", b"uptime_last_30m", "uptime_last_5m", b"uptime_last_5m"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_completion_tokens: _TypeAlias = _typing.Literal["max_completion_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_completion_tokens: _TypeAlias = _typing.Literal["_max_completion_tokens", b"_max_completion_tokens"]  # noqa: Y015
@@ -629,6 +670,8 @@ class Endpoint(_message.Message):
     _WhichOneofArgType__max_prompt_tokens: _TypeAlias = _typing.Literal["_max_prompt_tokens", b"_max_prompt_tokens"]  # noqa: Y015
     _WhichOneofReturnType__quantization: _TypeAlias = _typing.Literal["quantization"]  # noqa: Y015
     _WhichOneofArgType__quantization: _TypeAlias = _typing.Literal["_quantization", b"_quantization"]  # noqa: Y015
+    _WhichOneofReturnType__service_tier: _TypeAlias = _typing.Literal["service_tier"]  # noqa: Y015
+    _WhichOneofArgType__service_tier: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier"]  # noqa: Y015
     _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
     _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
     _WhichOneofReturnType__uptime_last_1d: _TypeAlias = _typing.Literal["uptime_last_1d"]  # noqa: Y015
@@ -644,6 +687,8 @@ class Endpoint(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quantization) -> _WhichOneofReturnType__quantization | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__service_tier) -> _WhichOneofReturnType__service_tier | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__uptime_last_1d) -> _WhichOneofReturnType__uptime_last_1d | None: ...
@@ -653,6 +698,62 @@ class Endpoint(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__uptime_last_5m) -> _WhichOneofReturnType__uptime_last_5m | None: ...
 
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
+
+@_typing.final
+class NativeTool(_message.Message):
+    """A server tool that a provider runs itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """The provider's own type of the tool."""
+    def __init__(
+        self,
+        *,
+        type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NativeTool: _TypeAlias = NativeTool  # noqa: Y015
+
+@_typing.final
+class ToolChoiceSupport(_message.Message):
+    """Which values of a request's `tool_choice` an endpoint knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTO_FIELD_NUMBER: _builtins.int
+    FUNCTION_FIELD_NUMBER: _builtins.int
+    NONE_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    auto: _builtins.bool
+    """"auto"."""
+    function: _builtins.bool
+    """A function by its name."""
+    none: _builtins.bool
+    """"none"."""
+    required: _builtins.bool
+    """"required"."""
+    def __init__(
+        self,
+        *,
+        auto: _builtins.bool = ...,
+        function: _builtins.bool = ...,
+        none: _builtins.bool = ...,
+        required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto", b"auto", "function", b"function", "none", b"none", "required", b"required"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolChoiceSupport: _TypeAlias = ToolChoiceSupport  # noqa: Y015
 
 @_typing.final
 class PercentileStats(_message.Message):

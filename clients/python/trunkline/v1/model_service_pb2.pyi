@@ -127,6 +127,81 @@ class ListModelsResponse(_message.Message):
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
+class ListUserModelsRequest(_message.Message):
+    """Which of the caller's models to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OUTPUT_MODALITIES_FIELD_NUMBER: _builtins.int
+    offset: _builtins.int
+    """How many models to pass over."""
+    limit: _builtins.int
+    """Most models to list; all when unset."""
+    output_modalities: _builtins.str
+    """Only models that write all of these modalities, separated by commas; "all" switches the filter off."""
+    def __init__(
+        self,
+        *,
+        offset: _builtins.int | None = ...,
+        limit: _builtins.int | None = ...,
+        output_modalities: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_offset", b"_offset", "_output_modalities", b"_output_modalities", "limit", b"limit", "offset", b"offset", "output_modalities", b"output_modalities"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_offset", b"_offset", "_output_modalities", b"_output_modalities", "limit", b"limit", "offset", b"offset", "output_modalities", b"output_modalities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__offset: _TypeAlias = _typing.Literal["offset"]  # noqa: Y015
+    _WhichOneofArgType__offset: _TypeAlias = _typing.Literal["_offset", b"_offset"]  # noqa: Y015
+    _WhichOneofReturnType__output_modalities: _TypeAlias = _typing.Literal["output_modalities"]  # noqa: Y015
+    _WhichOneofArgType__output_modalities: _TypeAlias = _typing.Literal["_output_modalities", b"_output_modalities"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__offset) -> _WhichOneofReturnType__offset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_modalities) -> _WhichOneofReturnType__output_modalities | None: ...
+
+Global___ListUserModelsRequest: _TypeAlias = ListUserModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListUserModelsResponse(_message.Message):
+    """The models that the caller may use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    total_count: _builtins.int
+    """How many models there are on all pages."""
+    @_builtins.property
+    def data(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Model]:
+        """The models."""
+
+    @_builtins.property
+    def links(self) -> Global___ListLinks:
+        """The pages beside this one."""
+
+    def __init__(
+        self,
+        *,
+        data: _abc.Iterable[_model_pb2.Model] | None = ...,
+        links: Global___ListLinks | None = ...,
+        total_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["links", b"links"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "links", b"links", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUserModelsResponse: _TypeAlias = ListUserModelsResponse  # noqa: Y015
+
+@_typing.final
 class ListLinks(_message.Message):
     """The pages beside this one."""
 
@@ -271,6 +346,71 @@ class GetModelResponse(_message.Message):
 Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
 
 @_typing.final
+class RetrieveModelRequest(_message.Message):
+    """Which model to show: its whole slug, or both parts of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    SLUG_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The slug. In a path its stroke is written %2F."""
+    author: _builtins.str
+    """The part of the slug before the stroke."""
+    slug: _builtins.str
+    """The part of the slug after the stroke."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str | None = ...,
+        author: _builtins.str | None = ...,
+        slug: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_author", b"_author", "_model", b"_model", "_slug", b"_slug", "author", b"author", "model", b"model", "slug", b"slug"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_author", b"_author", "_model", b"_model", "_slug", b"_slug", "author", b"author", "model", b"model", "slug", b"slug"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__author: _TypeAlias = _typing.Literal["author"]  # noqa: Y015
+    _WhichOneofArgType__author: _TypeAlias = _typing.Literal["_author", b"_author"]  # noqa: Y015
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__slug: _TypeAlias = _typing.Literal["slug"]  # noqa: Y015
+    _WhichOneofArgType__slug: _TypeAlias = _typing.Literal["_slug", b"_slug"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__author) -> _WhichOneofReturnType__author | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__slug) -> _WhichOneofReturnType__slug | None: ...
+
+Global___RetrieveModelRequest: _TypeAlias = RetrieveModelRequest  # noqa: Y015
+
+@_typing.final
+class RetrieveModelResponse(_message.Message):
+    """The model; in JSON it is the answer itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> _model_pb2.Model:
+        """The model."""
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.Model | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetrieveModelResponse: _TypeAlias = RetrieveModelResponse  # noqa: Y015
+
+@_typing.final
 class ListModelEndpointsRequest(_message.Message):
     """Which model's endpoints to list."""
 
@@ -319,6 +459,47 @@ class ListModelEndpointsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelEndpointsResponse: _TypeAlias = ListModelEndpointsResponse  # noqa: Y015
+
+@_typing.final
+class ListZdrEndpointsRequest(_message.Message):
+    """All such endpoints are listed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListZdrEndpointsRequest: _TypeAlias = ListZdrEndpointsRequest  # noqa: Y015
+
+@_typing.final
+class ListZdrEndpointsResponse(_message.Message):
+    """The endpoints whose providers keep no prompts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def data(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.Endpoint]:
+        """The endpoints."""
+
+    def __init__(
+        self,
+        *,
+        data: _abc.Iterable[_model_pb2.Endpoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListZdrEndpointsResponse: _TypeAlias = ListZdrEndpointsResponse  # noqa: Y015
 
 @_typing.final
 class ListProvidersRequest(_message.Message):

@@ -36,10 +36,20 @@ class ModelServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.RetrieveModel = channel.unary_unary(
+                '/trunkline.v1.ModelService/RetrieveModel',
+                request_serializer=trunkline_dot_v1_dot_model__service__pb2.RetrieveModelRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_model__service__pb2.RetrieveModelResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/trunkline.v1.ModelService/ListModels',
                 request_serializer=trunkline_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.ListUserModels = channel.unary_unary(
+                '/trunkline.v1.ModelService/ListUserModels',
+                request_serializer=trunkline_dot_v1_dot_model__service__pb2.ListUserModelsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListUserModelsResponse.FromString,
                 _registered_method=True)
         self.CountModels = channel.unary_unary(
                 '/trunkline.v1.ModelService/CountModels',
@@ -56,6 +66,11 @@ class ModelServiceStub(object):
                 request_serializer=trunkline_dot_v1_dot_model__service__pb2.ListModelEndpointsRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListModelEndpointsResponse.FromString,
                 _registered_method=True)
+        self.ListZdrEndpoints = channel.unary_unary(
+                '/trunkline.v1.ModelService/ListZdrEndpoints',
+                request_serializer=trunkline_dot_v1_dot_model__service__pb2.ListZdrEndpointsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListZdrEndpointsResponse.FromString,
+                _registered_method=True)
         self.ListProviders = channel.unary_unary(
                 '/trunkline.v1.ModelService/ListProviders',
                 request_serializer=trunkline_dot_v1_dot_model__service__pb2.ListProvidersRequest.SerializeToString,
@@ -67,8 +82,23 @@ class ModelServiceServicer(object):
     """What the catalog holds: models, their endpoints, providers.
     """
 
+    def RetrieveModel(self, request, context):
+        """Shows one model as OpenAI's list has it. The first of this service: where a transcoder prefers the later of two RPCs whose paths fit, it must not
+        take the paths of the lists.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists the models.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUserModels(self, request, context):
+        """Lists the models that the caller may use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +125,13 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListZdrEndpoints(self, request, context):
+        """Lists the endpoints whose providers keep no prompts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProviders(self, request, context):
         """Lists the providers.
         """
@@ -105,10 +142,20 @@ class ModelServiceServicer(object):
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'RetrieveModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrieveModel,
+                    request_deserializer=trunkline_dot_v1_dot_model__service__pb2.RetrieveModelRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_model__service__pb2.RetrieveModelResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListModelsRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_model__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ListUserModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUserModels,
+                    request_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListUserModelsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_model__service__pb2.ListUserModelsResponse.SerializeToString,
             ),
             'CountModels': grpc.unary_unary_rpc_method_handler(
                     servicer.CountModels,
@@ -124,6 +171,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModelEndpoints,
                     request_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListModelEndpointsRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_model__service__pb2.ListModelEndpointsResponse.SerializeToString,
+            ),
+            'ListZdrEndpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListZdrEndpoints,
+                    request_deserializer=trunkline_dot_v1_dot_model__service__pb2.ListZdrEndpointsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_model__service__pb2.ListZdrEndpointsResponse.SerializeToString,
             ),
             'ListProviders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProviders,
@@ -143,6 +195,33 @@ class ModelService(object):
     """
 
     @staticmethod
+    def RetrieveModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelService/RetrieveModel',
+            trunkline_dot_v1_dot_model__service__pb2.RetrieveModelRequest.SerializeToString,
+            trunkline_dot_v1_dot_model__service__pb2.RetrieveModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListModels(request,
             target,
             options=(),
@@ -159,6 +238,33 @@ class ModelService(object):
             '/trunkline.v1.ModelService/ListModels',
             trunkline_dot_v1_dot_model__service__pb2.ListModelsRequest.SerializeToString,
             trunkline_dot_v1_dot_model__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUserModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelService/ListUserModels',
+            trunkline_dot_v1_dot_model__service__pb2.ListUserModelsRequest.SerializeToString,
+            trunkline_dot_v1_dot_model__service__pb2.ListUserModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -240,6 +346,33 @@ class ModelService(object):
             '/trunkline.v1.ModelService/ListModelEndpoints',
             trunkline_dot_v1_dot_model__service__pb2.ListModelEndpointsRequest.SerializeToString,
             trunkline_dot_v1_dot_model__service__pb2.ListModelEndpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListZdrEndpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelService/ListZdrEndpoints',
+            trunkline_dot_v1_dot_model__service__pb2.ListZdrEndpointsRequest.SerializeToString,
+            trunkline_dot_v1_dot_model__service__pb2.ListZdrEndpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,14 +37,22 @@ class ModelServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
+    RetrieveModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.RetrieveModelRequest, _model_service_pb2.RetrieveModelResponse]
+    """Shows one model as OpenAI's list has it. The first of this service: where a transcoder prefers the later of two RPCs whose paths fit, it must not
+    take the paths of the lists.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]
     """Lists the models."""
+    ListUserModels: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListUserModelsRequest, _model_service_pb2.ListUserModelsResponse]
+    """Lists the models that the caller may use."""
     CountModels: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.CountModelsRequest, _model_service_pb2.CountModelsResponse]
     """Counts the models."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.GetModelRequest, _model_service_pb2.GetModelResponse]
     """Shows one model."""
     ListModelEndpoints: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListModelEndpointsRequest, _model_service_pb2.ListModelEndpointsResponse]
     """Lists the endpoints of a model."""
+    ListZdrEndpoints: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListZdrEndpointsRequest, _model_service_pb2.ListZdrEndpointsResponse]
+    """Lists the endpoints whose providers keep no prompts."""
     ListProviders: _grpc.UnaryUnaryMultiCallable[_model_service_pb2.ListProvidersRequest, _model_service_pb2.ListProvidersResponse]
     """Lists the providers."""
 
@@ -53,19 +61,37 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """What the catalog holds: models, their endpoints, providers."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    RetrieveModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.RetrieveModelRequest, _model_service_pb2.RetrieveModelResponse]  # type: ignore[assignment]
+    """Shows one model as OpenAI's list has it. The first of this service: where a transcoder prefers the later of two RPCs whose paths fit, it must not
+    take the paths of the lists.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelsRequest, _model_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models."""
+    ListUserModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListUserModelsRequest, _model_service_pb2.ListUserModelsResponse]  # type: ignore[assignment]
+    """Lists the models that the caller may use."""
     CountModels: _aio.UnaryUnaryMultiCallable[_model_service_pb2.CountModelsRequest, _model_service_pb2.CountModelsResponse]  # type: ignore[assignment]
     """Counts the models."""
     GetModel: _aio.UnaryUnaryMultiCallable[_model_service_pb2.GetModelRequest, _model_service_pb2.GetModelResponse]  # type: ignore[assignment]
     """Shows one model."""
     ListModelEndpoints: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListModelEndpointsRequest, _model_service_pb2.ListModelEndpointsResponse]  # type: ignore[assignment]
     """Lists the endpoints of a model."""
+    ListZdrEndpoints: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListZdrEndpointsRequest, _model_service_pb2.ListZdrEndpointsResponse]  # type: ignore[assignment]
+    """Lists the endpoints whose providers keep no prompts."""
     ListProviders: _aio.UnaryUnaryMultiCallable[_model_service_pb2.ListProvidersRequest, _model_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the providers."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the catalog holds: models, their endpoints, providers."""
+
+    @_abc_1.abstractmethod
+    def RetrieveModel(
+        self,
+        request: _model_service_pb2.RetrieveModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_service_pb2.RetrieveModelResponse, _abc.Awaitable[_model_service_pb2.RetrieveModelResponse]]:
+        """Shows one model as OpenAI's list has it. The first of this service: where a transcoder prefers the later of two RPCs whose paths fit, it must not
+        take the paths of the lists.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -74,6 +100,14 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.ListModelsResponse, _abc.Awaitable[_model_service_pb2.ListModelsResponse]]:
         """Lists the models."""
+
+    @_abc_1.abstractmethod
+    def ListUserModels(
+        self,
+        request: _model_service_pb2.ListUserModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_service_pb2.ListUserModelsResponse, _abc.Awaitable[_model_service_pb2.ListUserModelsResponse]]:
+        """Lists the models that the caller may use."""
 
     @_abc_1.abstractmethod
     def CountModels(
@@ -98,6 +132,14 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_model_service_pb2.ListModelEndpointsResponse, _abc.Awaitable[_model_service_pb2.ListModelEndpointsResponse]]:
         """Lists the endpoints of a model."""
+
+    @_abc_1.abstractmethod
+    def ListZdrEndpoints(
+        self,
+        request: _model_service_pb2.ListZdrEndpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_service_pb2.ListZdrEndpointsResponse, _abc.Awaitable[_model_service_pb2.ListZdrEndpointsResponse]]:
+        """Lists the endpoints whose providers keep no prompts."""
 
     @_abc_1.abstractmethod
     def ListProviders(

@@ -30,7 +30,9 @@ class ChatCompletionsRequest(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def payload(self) -> _struct_pb2.Struct:
-        """The request's body. Integers beyond 2^53 lose digits here; the gateway's own edges keep them."""
+        """The request's body. Integers beyond 2^53 lose digits here, and keys their order; the gateway's own edges keep both. Objects nest
+        some 30 deep at most.
+        """
 
     def __init__(
         self,

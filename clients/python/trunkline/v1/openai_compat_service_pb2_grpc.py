@@ -50,6 +50,8 @@ class OpenAICompatServiceServicer(object):
 
     def ChatCompletions(self, request, context):
         """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`.
+        A failure before the first content is the call's status. A stream that fails later ends in an event with an `error`, without
+        `[DONE]`, and the call is OK: transcoders have sent their status by then, and only the body can still say it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

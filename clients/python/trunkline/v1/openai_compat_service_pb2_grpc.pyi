@@ -39,7 +39,10 @@ class OpenAICompatServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OpenAICompatServiceAsyncStub: ...
     ChatCompletions: _grpc.UnaryStreamMultiCallable[_openai_compat_service_pb2.ChatCompletionsRequest, _httpbody_pb2.HttpBody]
-    """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`."""
+    """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`.
+    A failure before the first content is the call's status. A stream that fails later ends in an event with an `error`, without
+    `[DONE]`, and the call is OK: transcoders have sent their status by then, and only the body can still say it.
+    """
 
 @_typing.type_check_only
 class OpenAICompatServiceAsyncStub(OpenAICompatServiceStub):
@@ -47,7 +50,10 @@ class OpenAICompatServiceAsyncStub(OpenAICompatServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ChatCompletions: _aio.UnaryStreamMultiCallable[_openai_compat_service_pb2.ChatCompletionsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`."""
+    """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`.
+    A failure before the first content is the call's status. A stream that fails later ends in an event with an `error`, without
+    `[DONE]`, and the call is OK: transcoders have sent their status by then, and only the body can still say it.
+    """
 
 class OpenAICompatServiceServicer(metaclass=_abc_1.ABCMeta):
     """Chat completions in OpenAI's JSON. The gateway's own HTTP edge serves these paths with its codec and never builds a Struct."""
@@ -58,6 +64,9 @@ class OpenAICompatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _openai_compat_service_pb2.ChatCompletionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`."""
+        """Answers one `application/json` body, or `text/event-stream` blocks that end in `[DONE]` where the payload says `"stream": true`.
+        A failure before the first content is the call's status. A stream that fails later ends in an event with an `error`, without
+        `[DONE]`, and the call is OK: transcoders have sent their status by then, and only the body can still say it.
+        """
 
 def add_OpenAICompatServiceServicer_to_server(servicer: OpenAICompatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -96,7 +96,7 @@ class WholeAnswerDecoder:
         return []
 
     def close(self) -> Batch:
-        """The whole answer. One that is partial and tells of a failure is that failure: nobody has seen its content yet."""
+        """The whole answer. One that tells of a failure is that failure, with its content as `partial`: nobody has seen it yet, so another may do better."""
         reader = ChunkReader(self._codec, self._headers)
         try:
             value = parse_upstream_json(b"".join(self._blocks).decode(errors="replace").encode())
@@ -109,6 +109,7 @@ class WholeAnswerDecoder:
         if reader.failure is None:
             batch += reader.end()
         if reader.failure is not None:
+            reader.failure.partial = batch
             raise reader.failure
         return batch
 
