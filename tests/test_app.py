@@ -54,14 +54,14 @@ def body(text: str = PROMPT, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", RPCS)
-def test_every_rpc_is_served_over_grpc(name: str) -> None:
+async def test_every_rpc_is_served_over_grpc(name: str) -> None:
     """An RPC of the contract is served, or exempted with a reason."""
     served = App(Settings())._grpc.served_rpcs
     assert (name in served) is not bool(EXEMPT_RPCS.get(name))
 
 
 @pytest.mark.parametrize("name", RPCS)
-def test_every_rpc_is_routed_over_http(name: str) -> None:
+async def test_every_rpc_is_routed_over_http(name: str) -> None:
     """An RPC's paths are routed below both bases, or exempted with a reason."""
     routes = set(App(Settings())._http.routes)
     wanted = {(binding.http_method, binding.path) for binding in read_bindings(RPCS[name])}
@@ -77,7 +77,7 @@ def test_the_exemptions_are_current() -> None:
     assert {service.name for service in SERVICES} == declared
 
 
-def test_nothing_else_is_routed() -> None:
+async def test_nothing_else_is_routed() -> None:
     """What the HTTP edge serves beside health comes from the contract."""
     bound = {(binding.http_method, binding.path) for rpc in RPCS.values() for binding in read_bindings(rpc)}
     assert set(App(Settings())._http.routes) <= bound
@@ -181,6 +181,22 @@ async def test_the_grace_has_an_end() -> None:
     assert (last["error"]["code"], last["choices"][0]["finish_reason"]) == (503, "error")
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert (at.process.returncode, "Traceback" in error) == (0, False)
+
+
+async def test_a_second_signal_ends_the_drain() -> None:
+    """Whoever asks twice does not wait for the grace."""
+    async with serving("--drain-grace-s", "30") as at, aiohttp.ClientSession() as http:
+        begun = asyncio.Event()
+        reading = asyncio.create_task(read_stream(http, at, begun, model="sim/fault?tps=1"))
+        await begun.wait()
+        at.process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.2)
+        at.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(5):
+            await at.process.wait()
+        with pytest.raises(aiohttp.ClientError):
+            await reading
+    assert at.process.returncode == -signal.SIGINT
 
 
 async def test_health_says_that_it_stops() -> None:

@@ -13,11 +13,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import Message
 
 from support.fault_upstream import Answer, FaultUpstream, ReceivedRequest, json_answer, stream_answer, text_chunk
 from support.gateway import UPSTREAM_MODEL, RunningGateway, offer, running_gateway
+from support.messages import present, reachable
 from trunkline import build_request
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline_server.app import make_codec
@@ -254,33 +253,11 @@ async def test_a_debugging_caller_sees_what_arrived(scene: Scene) -> None:
     assert chunk["debug"]["echo_upstream_body"] == scene.extended.requests[-1].json
 
 
-def reachable(descriptor: Descriptor, found: set[str] | None = None) -> set[str]:
-    """All fields below a message, as "Message.field", without those that EXEMPT names and what is below them."""
-    found = set() if found is None else found
-    for field in descriptor.fields:
-        name = f"{descriptor.name}.{field.name}"
-        if name in found or name in EXEMPT:
-            continue
-        found.add(name)
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            reachable(field.message_type, found)
-    return found
-
-
-def present(message: Message) -> Iterator[str]:
-    """All fields that are set in a message, as "Message.field"."""
-    for field, value in message.ListFields():
-        yield f"{message.DESCRIPTOR.name}.{field.name}"
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            for item in value if field.is_repeated else [value]:
-                yield from present(item)
-
-
 def test_no_field_is_left_out() -> None:
     """The requests sent above set every field of the contract's request, at every depth, but those that EXEMPT names."""
     requests = [build_request(vary(changes)) for changes in VARIANTS.values()]
     found = {name for request in requests for name in present(request)}
-    assert reachable(ChatCompletionRequest.DESCRIPTOR) - found == set()
+    assert reachable(ChatCompletionRequest.DESCRIPTOR, EXEMPT) - found == set()
 
 
 def test_no_exemption_is_stale() -> None:

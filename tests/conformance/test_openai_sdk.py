@@ -237,6 +237,14 @@ async def test_reasoning_can_be_left_out(sdk: AsyncOpenAI, fields: dict[str, Any
     assert text_of(chunks) == whole.choices[0].message.content != ""
 
 
+async def test_a_model_is_retrieved(sdk: AsyncOpenAI) -> None:
+    """The SDK writes the slug's stroke as %2F and finds the model all the same; one that is not there is its own class of failure."""
+    model = await sdk.models.retrieve("sim/echo")
+    assert (model.id, model.object, model.owned_by) == ("sim/echo", "model", "sim")
+    with pytest.raises(openai.NotFoundError):
+        await sdk.models.retrieve("sim/nothing")
+
+
 async def test_models_are_listed(sdk: AsyncOpenAI) -> None:
     """The SDK's list of models has the simulator's."""
     models = [model async for model in sdk.models.list()]

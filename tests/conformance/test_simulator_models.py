@@ -57,7 +57,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "vision": {"model": "sim/vision", "messages": [{"role": "user", "content": PARTS}]},
     "image": {"model": "sim/image"},
     "fault without one": {"model": "sim/fault"},
-    "fault of no harm": {"model": "sim/fault?no_done=1"},
+    "fault of no harm": {"model": "sim/fault?no_usage=1&no_done=1"},
 }
 
 # model -> HTTP status, gRPC code

@@ -53,6 +53,8 @@ def test_a_known_key(header: str) -> None:
         (["Basic sk-a"], "must read"),
         (["Bearer " + "x" * 513], "must read"),
         (["Bearer sk-A"], "not known"),
+        (["Bearer sk-a\n"], "not known"),
+        (["Bearer\nsk-a"], "must read"),
         (["Bearer sk-a sk-a"], "not known"),
         (["Bearer schl\udc80ssel"], "not known"),
     ],
@@ -103,17 +105,28 @@ def test_the_call() -> None:
         (None, "5", 5.0),
         (None, "0.25", 0.25),
         (None, "1e9", 600.0),
-        (10.0, None, 10.0),
-        (10.0, "5", 10.0),
+        (10.0, None, 9.9),
+        (0.5, None, 0.45),
+        (10.0, "5", 9.9),
         (1e9, None, 600.0),
         (0.0, None, 0.0),
     ],
-    ids=["none", "header", "fraction", "header beyond", "wire", "wire wins", "wire beyond", "over already"],
+    ids=[
+        "none",
+        "header",
+        "fraction",
+        "header beyond",
+        "wire",
+        "short wire",
+        "wire wins",
+        "wire beyond",
+        "over already",
+    ],
 )
 def test_the_deadline(timeout_s: float | None, header: str | None, granted_s: float) -> None:
-    """The wire's limit wins over the header's, that over the default; none exceeds the gateway's own."""
+    """The wire's limit, less a margin, wins over the header's, that over the default; none exceeds the gateway's own."""
     headers = {} if header is None else {"x-request-timeout": header}
-    assert admit(timeout_s=timeout_s, headers=headers).deadline_s == NOW_S + granted_s
+    assert admit(timeout_s=timeout_s, headers=headers).deadline_s == pytest.approx(NOW_S + granted_s)
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-1", "0", "nan", "inf", "-inf", "1_0s"])
@@ -147,6 +160,8 @@ def test_a_session_that_is_too_long() -> None:
     assert admit(headers={"x-session-id": "x" * 256}).session_id == "x" * 256
     with pytest.raises(GatewayError, match="256") as caught:
         admit(headers={"x-session-id": "x" * 257})
+    with pytest.raises(GatewayError, match="all printable"):
+        admit(headers={"x-session-id": "a\nb"})
     assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
 
 
@@ -154,6 +169,12 @@ def test_a_session_that_is_too_long() -> None:
 def test_router_metadata(header: str, wanted: bool) -> None:
     """The route taken is told to those who ask."""
     assert admit(headers={"x-openrouter-metadata": header}).wants_router_metadata is wanted
+
+
+def test_the_record_will_show_who_called() -> None:
+    """Of the headers those that say who calls stay with the call; keys and all others do not."""
+    headers = {"user-agent": "curl", "referer": "https://a.test", "authorization": "Bearer x", "cookie": "c"}
+    assert admit(headers=headers).headers == {"user-agent": "curl", "referer": "https://a.test"}
 
 
 def test_contradictions_are_refused() -> None:

@@ -40,6 +40,14 @@ async def test_a_failure_after_content_stands_beside_it() -> None:
     assert (answer.error.code, answer.error.message) == (502, "Acme broke off.")
 
 
+async def test_a_masked_failure_after_content_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer does not tell what failed; the log does."""
+    masked = GatewayError(ErrorReason.ERROR_REASON_UNMAPPED, "a secret word")
+    answer = await complete(FakeGateway(script=[[make_text_chunk("Hel")], masked]), make_call(request_id="req-7"))
+    assert "a secret word" not in str(answer)
+    assert "request req-7 failed: UNMAPPED: a secret word" in caplog.text
+
+
 async def test_a_bug_is_raised_even_after_content() -> None:
     """Only failures in the contract's words may stand beside content."""
     with pytest.raises(RuntimeError, match="bug"):

@@ -35,3 +35,13 @@ def test_a_gateway_error_is_taken_as_it_is(caplog: pytest.LogCaptureFixture) -> 
     error = GatewayError(ErrorReason.ERROR_REASON_REFUSAL, "No.")
     assert error_of_exception(error, "req-7") is error
     assert caplog.records == []
+
+
+def test_a_masked_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What callers are not told goes to the log under the request id, with the cause."""
+    error = GatewayError(ErrorReason.ERROR_REASON_UNMAPPED, "a secret word")
+    error.__cause__ = KeyError("the cause")
+    with caplog.at_level(logging.ERROR):
+        assert error_of_exception(error, "req-7") is error
+    assert "request req-7 failed: UNMAPPED: a secret word" in caplog.text
+    assert "the cause" in caplog.text

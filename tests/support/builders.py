@@ -18,6 +18,7 @@ from trunkline.v1.tool_pb2 import Tool
 from trunkline.v1.usage_pb2 import Usage
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
 from trunkline_server.core.call import Call, Principal
+from trunkline_server.core.record import Generation
 
 MODEL = "acme/one"
 FINISH_STOP = FinishReason.FINISH_REASON_STOP
@@ -77,6 +78,29 @@ def make_call(request: ChatCompletionRequest | None = None, **fields: Any) -> Ca
         "wire": "http",
     }
     return Call(**{**given, **fields})
+
+
+def make_generation(**fields: Any) -> Generation:
+    """The record of a call of "tester" that ended well and of which little is known; `fields` are further fields of Generation."""
+    given = {
+        "generation_id": "gen-test",
+        "request_id": "req-test",
+        "principal": "tester",
+        "wire": "http",
+        "streamed": True,
+        "model": MODEL,
+        "endpoint_model": MODEL,
+        "provider": "acme",
+        "attempts": (),
+        "status": "ok",
+        "created_s": 1_700_000_000,
+        "latency_ms": 20.0,
+        "first_token_ms": 5.0,
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "cost_pusd": None,
+    }
+    return Generation(**{**given, **fields})
 
 
 def make_provider(slug: str = "acme", **fields: Any) -> Provider:

@@ -14,7 +14,7 @@ from google.rpc import status_pb2
 from grpc import aio
 
 from support.fake_gateway import FakeGateway
-from trunkline.v1 import chat_request_pb2, model_service_pb2
+from trunkline.v1 import chat_request_pb2, chat_response_pb2, model_service_pb2
 from trunkline_server.core.call import Principal
 from trunkline_server.core.ports import UnaryRpc
 from trunkline_server.edge.admission import Admission, KeyRecord
@@ -23,6 +23,7 @@ from trunkline_server.jsonshape import Codec
 
 CREATE = "/trunkline.v1.ChatService/CreateChatCompletion"
 STREAM = "/trunkline.v1.ChatService/StreamChatCompletion"
+FACADE = "/trunkline.v1.OpenAICompatService/ChatCompletions"
 LIST_MODELS = "/trunkline.v1.ModelService/ListModels"
 KEY = "sk-test"
 
@@ -39,10 +40,15 @@ class RunningEdge:
 
 @cache
 def make_codec() -> Codec:
-    """The codec of chat requests and of what ModelService takes."""
+    """The codec of chat requests and answers, and of what ModelService takes."""
     service = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
+    chat = (
+        chat_request_pb2.ChatCompletionRequest,
+        chat_response_pb2.ChatCompletion,
+        chat_response_pb2.ChatCompletionChunk,
+    )
     return Codec.compile(
-        [chat_request_pb2.ChatCompletionRequest.DESCRIPTOR, *(method.input_type for method in service.methods)]
+        [*(message.DESCRIPTOR for message in chat), *(method.input_type for method in service.methods)]
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trunkline_server.jsonshape.checks import integer_range
 from trunkline_server.jsonshape.members import held_message, value_field
-from trunkline_server.jsonshape.options import Unknown
+from trunkline_server.jsonshape.options import Unknown, field_rule
 from trunkline_server.jsonshape.plan import Kind, Shape
 
 if TYPE_CHECKING:
@@ -277,7 +277,8 @@ def _set_wildly(draw: DrawFn, made: Message, name: str, depth: int) -> None:
             return
         item: Any = draw(_wild(message_factory.GetMessageClass(held_message(inner)), depth - 1))
     else:
-        item = draw(_WILD[inner.type])
+        decimal = field_rule(field).decimal_scale is not None
+        item = draw(st.integers(-_EXACT_UNITS, _EXACT_UNITS) if decimal else _WILD[inner.type])
     target = getattr(made, name)
     if inner is not field:
         key = draw(text | st.sampled_from([other.name for other in made.DESCRIPTOR.fields]))

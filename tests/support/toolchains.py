@@ -3,12 +3,14 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-NODE_PROGRAMS = Path(__file__).resolve().parent.parent / "conformance" / "node_modules" / ".bin"
+CONFORMANCE = Path(__file__).resolve().parent.parent / "conformance"
+NODE_PROGRAMS = CONFORMANCE / "node_modules" / ".bin"
 
 
 def require_program(name: str) -> str:
@@ -26,6 +28,20 @@ def require_node_program(name: str) -> str:
     if not program.exists():
         _end_test(f"this test needs {name} from tests/conformance: `make conformance-node` installs it")
     return str(program)
+
+
+def require_test_program(name: str) -> str:
+    """Return the path of a program that requirements/test.txt brings, such as envoy, where there is a wheel for the machine; else end the test."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        _end_test(f"this test needs {name} from requirements/test.txt, which has none for this machine")
+    return found
+
+
+def require_node_package(name: str) -> None:
+    """End the test unless a package of tests/conformance/package.json is installed."""
+    if not (NODE_PROGRAMS.parent / name / "package.json").exists():
+        _end_test(f"this test needs {name} from tests/conformance: `make conformance-node` installs it")
 
 
 def _end_test(reason: str) -> NoReturn:

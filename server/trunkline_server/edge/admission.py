@@ -24,7 +24,12 @@ REQUEST_ID_HEADER: Final = "x-request-id"
 SESSION_HEADER: Final = "x-session-id"
 TIMEOUT_HEADER: Final = "x-request-timeout"
 ROUTER_METADATA_HEADER: Final = "x-openrouter-metadata"
+_BLANKS: Final = " \t"
+# What the record shows of who called.
+_CALLER_HEADERS: Final = ("user-agent", "referer", "http-referer")
 _LONGEST_KEY: Final = 512
+_MARGIN: Final = 0.1
+_LONGEST_MARGIN_S: Final = 0.1
 _LONGEST_REQUEST_ID: Final = 128
 _LONGEST_SESSION_ID: Final = 256
 
@@ -87,8 +92,9 @@ class Admission:
         if len(authorization) != 1:
             came = "none came" if not authorization else f"{len(authorization)} came"
             raise _unauthenticated(f"one `authorization: Bearer <key>` header is due, {came}")
-        scheme, _, key = authorization[0].strip().partition(" ")
-        key = key.strip()
+        # Blanks alone: grpc core lets a line break through, which is no part of a key and no reason to take one.
+        scheme, _, key = authorization[0].strip(_BLANKS).partition(" ")
+        key = key.strip(_BLANKS)
         if scheme.lower() != "bearer" or not key or len(key) > _LONGEST_KEY:
             raise _unauthenticated("the `authorization` header must read `Bearer <key>`")
         digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
@@ -130,6 +136,7 @@ class Admission:
             wire=terms.wire,
             session_id=_session_id(request, terms.headers),
             wants_router_metadata=terms.headers.get(ROUTER_METADATA_HEADER, "").lower() == "enabled",
+            headers={name: terms.headers[name] for name in _CALLER_HEADERS if name in terms.headers},
         )
 
     def _timeout_s(self, terms: CallTerms) -> float:
@@ -137,6 +144,9 @@ class Admission:
         if timeout_s is None:
             text = terms.headers.get(TIMEOUT_HEADER)
             timeout_s = self._default_timeout_s if text is None else _read_timeout(text)
+        else:
+            # The wire keeps its own clock and would end the call without a word of why: ours must run out first.
+            timeout_s -= min(_LONGEST_MARGIN_S, timeout_s * _MARGIN)
         return min(timeout_s, self._max_timeout_s)
 
 
@@ -159,8 +169,8 @@ def _session_id(request: ChatCompletionRequest, headers: Mapping[str, str]) -> s
     if request.HasField("session_id"):
         return request.session_id
     header = headers.get(SESSION_HEADER)
-    if header is not None and len(header) > _LONGEST_SESSION_ID:
-        message = f"the `{SESSION_HEADER}` header must have at most {_LONGEST_SESSION_ID} characters, not {len(header)}"
+    if header is not None and not (len(header) <= _LONGEST_SESSION_ID and header.isprintable()):
+        message = f"the `{SESSION_HEADER}` header must have at most {_LONGEST_SESSION_ID} characters, all printable"
         raise GatewayError(
             ErrorReason.ERROR_REASON_INVALID_REQUEST,
             message,

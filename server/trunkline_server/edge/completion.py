@@ -10,6 +10,7 @@ from trunkline_server.core.call import Call
 from trunkline_server.core.chunks import Fold
 from trunkline_server.core.errors import GatewayError, error_body
 from trunkline_server.core.ports import Gateway
+from trunkline_server.edge.failures import tell_log
 
 
 async def complete(gateway: Gateway, call: Call) -> ChatCompletion:
@@ -25,5 +26,6 @@ async def complete(gateway: Gateway, call: Call) -> ChatCompletion:
     except GatewayError as error:
         if not fold.has_content:
             raise
+        tell_log(error, call.request_id)
         return fold.fail(error_body(error))
     return fold.result()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trunkline.v1.error_pb2 import ErrorReason
-from trunkline_server.core.errors import FieldFault, GatewayError
+from trunkline_server.core.errors import FieldFault, GatewayError, reason_name
 from trunkline_server.jsonshape import Fault
 
 _LOG: Final = logging.getLogger("trunkline.edge")
@@ -22,8 +22,15 @@ def error_of_faults(faults: Sequence[Fault]) -> GatewayError:
 
 
 def error_of_exception(error: Exception, request_id: str) -> GatewayError:
-    """The failure itself, or for anything unexpected a masked one; the traceback goes to the log under the request id, and nowhere else."""
+    """The failure itself, or for anything unexpected a masked one; what callers are not told goes to the log under the request id, and nowhere else."""
     if isinstance(error, GatewayError):
+        tell_log(error, request_id)
         return error
     _LOG.error("request %s failed unexpectedly", request_id, exc_info=error)
     return GatewayError(ErrorReason.ERROR_REASON_SERVER, "unexpected")
+
+
+def tell_log(error: GatewayError, request_id: str) -> None:
+    """Logs a failure whose message callers do not see."""
+    if error.shape.masked:
+        _LOG.error("request %s failed: %s: %s", request_id, reason_name(error.reason), error.message, exc_info=error)

@@ -11,6 +11,7 @@ from grpc import aio
 
 from support.builders import make_finish_chunk, make_request, make_text_chunk
 from support.grpc_edge import CREATE, STREAM, RunningEdge, details_of, make_admission, running_edge
+from support.raw_http2 import call_frames, connect, exchange, message_frame
 from trunkline.v1 import chat_service_pb2_grpc
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import FinishReason
@@ -81,6 +82,29 @@ async def test_long_deadlines_are_clamped(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("path", [CREATE, STREAM])
+@pytest.mark.parametrize(
+    ("sent", "code", "deadline_s"),
+    [
+        (b"99999999H", grpc.StatusCode.OK, 1600),
+        (b"123456789012S", grpc.StatusCode.OK, 1060),
+        (b"-1", grpc.StatusCode.INTERNAL, None),
+        (b"1x", grpc.StatusCode.INTERNAL, None),
+        (b"", grpc.StatusCode.INTERNAL, None),
+        (b"0S", grpc.StatusCode.DEADLINE_EXCEEDED, None),
+    ],
+)
+async def test_deadlines_of_nonsense(path: str, sent: bytes, code: grpc.StatusCode, deadline_s: int | None) -> None:
+    """Long ones are clamped, more digits than allowed are no limit; what is no time ends in grpc core's own INTERNAL; the gateway hears of none of those, and the next call works."""
+    async with running_edge([make_finish_chunk()]) as running:
+        frames = call_frames(path, make_request().SerializeToString(), (b"grpc-timeout", sent))
+        ending = await exchange(running.target, frames)
+        heard = [call.deadline_s for call in running.gateway.calls]
+        assert await chat_stub(running).CreateChatCompletion(make_request())
+    assert ending.headers["grpc-status"] == str(code.value[0])
+    assert heard == ([] if deadline_s is None else [deadline_s])
+
+
+@pytest.mark.parametrize("path", [CREATE, STREAM])
 async def test_a_failure_before_the_first_content(path: str) -> None:
     """Both methods end in the failure's code, with its details and ids."""
     async with running_edge(OVERLOADED) as running:
@@ -148,6 +172,37 @@ async def test_invalid_requests(path: str, request_: ChatCompletionRequest, fiel
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert [violation.field for violation in violations[0].field_violations] == [field]
     assert running.gateway.calls == []
+
+
+@pytest.mark.parametrize("path", [CREATE, STREAM])
+async def test_two_requests(path: str) -> None:
+    """A second request where one is due is INVALID_ARGUMENT; the gateway never hears of the first."""
+    message = make_request().SerializeToString()
+    async with running_edge([make_finish_chunk()]) as running:
+        head, first = (
+            call_frames(path, message).split(message_frame(message).to_bytes())[0],
+            message_frame(message, last=False),
+        )
+        ending = await exchange(running.target, head + first.to_bytes() + message_frame(message).to_bytes())
+    assert ending.headers["grpc-status"] == "3"
+    assert running.gateway.calls == []
+
+
+async def test_deltas_are_not_compressed() -> None:
+    """A stream says what it says in the clear, whatever the client takes and however long it is."""
+    accepted = (b"grpc-accept-encoding", b"identity, gzip")
+    text = "word " * 10_000
+    async with (
+        running_edge([make_text_chunk(text)], [make_finish_chunk()]) as running,
+        connect(running.target) as (
+            reader,
+            writer,
+        ),
+    ):
+        writer.write(call_frames(STREAM, make_request().SerializeToString(), accepted))
+        async with asyncio.timeout(5):
+            received = await reader.readuntil(b"word word")
+    assert received
 
 
 @pytest.mark.parametrize("path", [CREATE, STREAM])

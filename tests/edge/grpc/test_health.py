@@ -12,10 +12,11 @@ from support.grpc_edge import make_admission, running_edge
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICES = ["", "trunkline.v1.ChatService", "trunkline.v1.ModelService", "trunkline.v1.OpenAICompatService"]
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
-@pytest.mark.parametrize("service", ["", "trunkline.v1.ChatService", "trunkline.v1.ModelService"])
+@pytest.mark.parametrize("service", SERVICES)
 async def test_served_services(service: str) -> None:
     """The process and each service are SERVING, and no key is needed to ask."""
     async with running_edge(admission=make_admission("sk-a")) as running:
@@ -45,10 +46,11 @@ async def test_garbage(method: str) -> None:
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_watchers_hear_of_the_end() -> None:
-    """A watcher hears NOT_SERVING when the edge drains; it does not hold that up."""
+@pytest.mark.parametrize("service", SERVICES)
+async def test_watchers_hear_of_the_end(service: str) -> None:
+    """A watcher of the process or of a service hears NOT_SERVING when the edge drains; it does not hold that up."""
     async with running_edge() as running:
-        watch = health_pb2_grpc.HealthStub(running.channel).Watch(health_pb2.HealthCheckRequest())
+        watch = health_pb2_grpc.HealthStub(running.channel).Watch(health_pb2.HealthCheckRequest(service=service))
         first = await watch.read()
         async with asyncio.timeout(5):
             await running.edge.drain(60)

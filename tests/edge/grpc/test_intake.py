@@ -12,7 +12,7 @@ from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
-from trunkline_server.edge.grpc.intake import Arrival, Context, parse_message, read_metadata
+from trunkline_server.edge.grpc.intake import Arrival, Context, check_headers, parse_message, read_metadata
 from trunkline_server.edge.grpc.status import CallIds
 
 
@@ -58,6 +58,14 @@ def test_metadata() -> None:
     assert read_metadata(context) == ({"x-a": "2"}, ["one", "two"])
 
 
+@pytest.mark.parametrize("value", ["a\nb", "a\r", "\0", "\x7f"])
+def test_metadata_with_control_characters(value: str) -> None:
+    """A value that could become another line is refused by its name."""
+    with pytest.raises(GatewayError, match="`x-title`") as caught:
+        check_headers({"x-fine": "a\tb é", "x-title": value})
+    assert [fault.field for fault in caught.value.faults] == ["x-title"]
+
+
 def test_a_message_is_parsed() -> None:
     """Well-formed bytes become the message."""
     request = ChatCompletionRequest(model="a/b")
@@ -77,6 +85,13 @@ def test_garbage_is_a_fault_of_the_request(raw: bytes) -> None:
     assert [fault.field for fault in caught.value.faults] == [""]
 
 
+def test_too_many_items() -> None:
+    """A message of more items than a JSON body may have is refused before it is built."""
+    with pytest.raises(GatewayError, match="at most 100000 fields and items") as caught:
+        parse_message(ChatCompletionRequest, b"\x0a\x00" * 100_001)
+    assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+
+
 async def test_the_one_request() -> None:
     """A unary call's request is read and parsed."""
     request: Message = ChatCompletionRequest(model="a/b")
@@ -90,10 +105,18 @@ async def test_no_request() -> None:
     assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
 
 
-async def test_a_request_that_does_not_come() -> None:
-    """A call that is left half open ends in REQUEST_TIMEOUT."""
+async def test_two_requests() -> None:
+    """A call that sends a second request where one is due is INVALID_REQUEST."""
+    with pytest.raises(GatewayError, match="more than one request") as caught:
+        await make_arrival(b"", b"").read(ChatCompletionRequest)
+    assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+
+
+@pytest.mark.parametrize("messages", [(), (b"",)], ids=["no request", "no end"])
+async def test_a_request_that_does_not_come(messages: tuple[bytes, ...]) -> None:
+    """A call that is left half open ends in REQUEST_TIMEOUT, before its request and after."""
     with pytest.raises(GatewayError, match=r"in 0\.01 s") as caught:
-        await make_arrival(ends=False).read(ChatCompletionRequest)
+        await make_arrival(*messages, ends=False).read(ChatCompletionRequest)
     assert caught.value.reason == ErrorReason.ERROR_REASON_REQUEST_TIMEOUT
 
 

@@ -5,9 +5,12 @@ from trunkline_server.edge.grpc.options import GrpcEdgeOptions
 
 
 def test_defaults() -> None:
-    """Messages of 32 MiB, a ping each 30 s, a port for one process, and connections of any age."""
+    """Messages of 32 MiB, metadata of 16 KiB, gzip for those who take it, a ping each 30 s, a port for one process, and connections of any age."""
     assert dict(GrpcEdgeOptions().channel_arguments()) == {
         "grpc.max_receive_message_length": 32 * 1024 * 1024,
+        "grpc.max_metadata_size": 16 * 1024,
+        "grpc.absolute_max_metadata_size": 16 * 1024,
+        "grpc.default_compression_level": 1,
         "grpc.http2.min_recv_ping_interval_without_data_ms": 30_000,
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.keepalive_time_ms": 120_000,

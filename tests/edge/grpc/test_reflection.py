@@ -35,6 +35,7 @@ async def test_the_list_of_services(package: str) -> None:
         "grpc.reflection.v1alpha.ServerReflection",
         "trunkline.v1.ChatService",
         "trunkline.v1.ModelService",
+        "trunkline.v1.OpenAICompatService",
     ]
 
 

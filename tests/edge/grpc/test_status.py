@@ -134,6 +134,21 @@ def test_the_wait_is_told(wait_s: float, seconds: int, nanos: int) -> None:
     assert quota.violations[0].description == "Slow down."
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_quota"),
+    [
+        (ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED, True),
+        (ErrorReason.ERROR_REASON_CAPACITY_EXHAUSTED, True),
+        (ErrorReason.ERROR_REASON_PAYMENT_REQUIRED, True),
+        (ErrorReason.ERROR_REASON_PAYLOAD_TOO_LARGE, False),
+    ],
+)
+def test_what_is_a_quota(reason: "ErrorReason.ValueType", is_quota: bool) -> None:
+    """Of the failures with gRPC's RESOURCE_EXHAUSTED those about calls and money are a quota; a request that is too large is none."""
+    details = details_of(failure_of(GatewayError(reason, "No."), IDS))
+    assert (error_details_pb2.QuotaFailure in details) is is_quota
+
+
 @pytest.mark.parametrize("wait_s", [-1.0, 1e18, float("inf"), float("nan"), None])
 def test_an_absurd_wait_is_not_told(wait_s: float | None) -> None:
     """A wait that is no advice is left out."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unary RPCs from a table of names."""
 
+import asyncio
+
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -8,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc import aio
 
 from support.grpc_edge import LIST_MODELS, details_of, list_models, make_admission, running_edge
+from support.raw_http2 import call_frames, connect
 from trunkline.v1 import model_service_pb2, model_service_pb2_grpc
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
@@ -74,3 +77,42 @@ async def test_names_that_are_no_unary_rpc(name: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         async with running_edge(unary_rpcs={name: list_models}):
             pytest.fail("the edge was made")
+
+
+async def list_at_length(request: Message, principal: Principal) -> Message:
+    """A ListModels with as many models as it is asked for."""
+    models = [{"id": f"acme/model-{index}"} for index in range(getattr(request, "limit", 0))]
+    return model_service_pb2.ListModelsResponse(data=models)  # type: ignore[arg-type] # protobuf takes mappings
+
+
+async def answer_bytes(target: str, limit: int, accepted: bytes) -> bytes:
+    """What comes over the wire for a list of so many models."""
+    request = model_service_pb2.ListModelsRequest(limit=limit).SerializeToString()
+    async with connect(target) as (reader, writer):
+        writer.write(call_frames(LIST_MODELS, request, (b"grpc-accept-encoding", accepted)))
+        received = b""
+        async with asyncio.timeout(5):
+            while b"grpc-status" not in received:
+                received += await reader.read(65536)
+    return received
+
+
+@pytest.mark.parametrize(
+    ("limit", "accepted", "plain"),
+    [(1000, b"identity, gzip", False), (1000, b"identity", True), (10, b"identity, gzip", True)],
+    ids=["large", "large, no gzip", "small"],
+)
+async def test_compression(limit: int, accepted: bytes, plain: bool) -> None:
+    """A large answer is compressed for a client that takes it so, and for no other; a small one never is."""
+    async with running_edge(unary_rpcs={"trunkline.v1.ModelService.ListModels": list_at_length}) as running:
+        received = await answer_bytes(running.target, limit, accepted)
+    assert (b"acme/model-9" in received) is plain
+    assert (len(received) > 5000) is (plain and limit == 1000)
+
+
+async def test_a_compressed_answer_is_the_same() -> None:
+    """A client that takes gzip reads what was said."""
+    async with running_edge(unary_rpcs={"trunkline.v1.ModelService.ListModels": list_at_length}) as running:
+        stub = model_service_pb2_grpc.ModelServiceStub(running.channel)
+        response = await stub.ListModels(model_service_pb2.ListModelsRequest(limit=1000))
+    assert [model.id for model in response.data][-1] == "acme/model-999"

@@ -7,12 +7,7 @@ import pytest
 from support.http_edge import make_codec
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import ERROR_SHAPES, GatewayError
-from trunkline_server.edge.http.errors import (
-    error_chunk,
-    error_headers,
-    error_json,
-    error_of_fault,
-)
+from trunkline_server.edge.http.errors import error_headers, error_json, error_of_fault
 
 REASONS = [reason for reason in ErrorReason.values() if reason]
 
@@ -49,26 +44,3 @@ def test_one_fault() -> None:
     """A single fault is its own message."""
     error = error_of_fault("limit", "must be given once")
     assert (error.message, error.faults[0].field) == ("limit: must be given once.", "limit")
-
-
-def test_the_chunk_of_a_failure() -> None:
-    """The provider that failed stands in where none was answering."""
-    error = GatewayError(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, "Gone.", provider="Acme")
-    chunk = error_chunk(error, generation_id="gen-1", created_s=5, model="acme/one", provider="")
-    assert orjson.loads(make_codec().dump(chunk)) == {
-        "id": "gen-1",
-        "object": "chat.completion.chunk",
-        "created": 5,
-        "model": "acme/one",
-        "provider": "Acme",
-        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
-        "error": {
-            "code": 502,
-            "message": "Gone.",
-            "metadata": {
-                "error_type": "provider_unavailable",
-                "reason": "PROVIDER_UNAVAILABLE",
-                "provider_name": "Acme",
-            },
-        },
-    }

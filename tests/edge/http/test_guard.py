@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Host, Origin and content type: what a web page may not do to a gateway without keys."""
+"""Host, Origin and content type: what a web page may not do to a gateway without keys. And what a client accepts."""
 
 import json
 
 import pytest
 
-from support.http_edge import CHAT, KEY, MINIMAL, RunningEdge, post_bytes, running_edge
+from support.http_edge import CHAT, KEY, MINIMAL, STREAMED, RunningEdge, post_bytes, running_edge
 from trunkline_server.edge.http.guard import authority_name, is_loopback
 
 
@@ -106,6 +106,52 @@ async def test_http_1_0_needs_no_host(edge: RunningEdge) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+ACCEPTS = [
+    (None, True, True),
+    ("", True, True),
+    ("*/*", True, True),
+    ("application/json", True, True),
+    ("APPLICATION/JSON; charset=utf-8", True, True),
+    ("application/*;q=0.1", True, True),
+    ("text/html, application/json;q=0.9", True, True),
+    ("text/event-stream", False, True),
+    ("text/*", False, True),
+    ("application/json, text/event-stream", True, True),
+    ("text/html", False, False),
+    ("image/*, text/html;level=1", False, False),
+    ("application/json;q=0", False, False),
+    ("application/json;q=0, */*", False, True),
+    ("*/*;q=0.000", False, False),
+    ("*/*;q=0, application/json", True, True),
+    ("application/*;q=0, */*;q=1", False, True),
+    ("json", True, True),
+    ("json, text/html", False, False),
+    (",,;", True, True),
+    ("application/json;q=nonsense", True, True),
+]
+
+
+@pytest.mark.parametrize(("accept", "whole", "streamed"), ACCEPTS)
+async def test_what_the_client_accepts(edge: RunningEdge, accept: str | None, whole: bool, streamed: bool) -> None:
+    """An answer that the Accept header excludes is a 406 and no call. A stream may come as events or, where it fails, as JSON; so may it be asked for."""
+    headers = {} if accept is None else {"Accept": accept}
+    skipped = ["Accept"] if accept is None else []
+    for body, wanted in ((MINIMAL, whole), (STREAMED, streamed)):
+        async with edge.client.post(CHAT, json=body, headers=headers, skip_auto_headers=skipped) as answer:
+            assert answer.status == (200 if wanted else 406)
+            assert answer.content_type == ("text/event-stream" if wanted and body is STREAMED else "application/json")
+    async with edge.client.get("/v1/models/count", headers=headers, skip_auto_headers=skipped) as answer:
+        assert answer.status == (200 if whole else 406)
+    assert len(edge.gateway.calls) == whole + streamed
+
+
+async def test_several_accept_headers_are_one_list(edge: RunningEdge) -> None:
+    """A list may come in several lines."""
+    head = b"GET /v1/models/count HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: text/html\r\nAccept: "
+    assert (await edge.raw(head + b"application/json\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    assert (await edge.raw(head + b"text/plain\r\n\r\n")).startswith(b"HTTP/1.1 406 ")
+
+
 @pytest.mark.parametrize(
     ("authority", "name"),
     [
@@ -137,6 +183,14 @@ def test_authority_name(authority: str, name: str | None) -> None:
 def test_is_loopback(name: str, expected: bool) -> None:
     """Only addresses in full and the one name that every system keeps for itself."""
     assert is_loopback(name) is expected
+
+
+@pytest.mark.parametrize("name", ["X_Request_Id", "Content_Length", "_", "Authorization_"])
+async def test_no_underscore_in_a_name(edge: RunningEdge, name: str) -> None:
+    """A name with an underscore, which some servers take for another header, is refused."""
+    answer = await edge.raw(post_bytes(b"{}", f"{name}: 1", "Connection: close"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert name.encode() in answer
 
 
 async def test_post_bytes_are_a_request(edge: RunningEdge) -> None:

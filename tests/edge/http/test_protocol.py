@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is no HTTP: a JSON answer, the end of the connection, and no crash."""
 
+import asyncio
 import logging
 
 import orjson
@@ -79,3 +80,28 @@ async def test_an_idle_connection_is_closed() -> None:
     async with running_edge(keepalive_timeout_s=0.1) as edge:
         assert await edge.raw(b"") == b""
         assert await edge.raw(LINE) == b""
+
+
+@pytest.mark.parametrize("start", [LINE, LINE + HOST, b"GET /"])
+async def test_a_head_that_does_not_come(start: bytes) -> None:
+    """A head that began has its time; then it is a 408 in JSON and the end of the connection."""
+    async with running_edge(head_timeout_s=0.1) as edge:
+        head, _, body = (await edge.raw(start)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert head.endswith(b"\r\nConnection: close")
+    assert orjson.loads(body)["error"]["metadata"]["error_type"] == "timeout"
+
+
+async def test_a_head_that_comes_in_time() -> None:
+    """A head in pieces is a head; what comes after it, body or nothing, is no head that is late."""
+    async with running_edge(head_timeout_s=0.2) as edge, edge.connect() as (reader, writer):
+        for piece in (LINE, HOST, b"\r\n"):
+            writer.write(piece)
+            await asyncio.sleep(0.02)
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        await asyncio.sleep(0.3)
+        request = post_bytes(orjson.dumps(MINIMAL))
+        writer.write(request[:-5])
+        await asyncio.sleep(0.3)
+        writer.write(request[-5:])
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams on the wire: framing to the byte, the held status line, comments, errors early and late."""
+"""Streams on the wire: to the byte, the held status line, comments, errors early and late."""
 
 import asyncio
 import re
@@ -8,10 +8,8 @@ import orjson
 import pytest
 
 from support.http_edge import CHAT, DONE, STREAMED, make_last_batch, make_text_batch, post_bytes, running_edge
-from trunkline.jsonshape.v1.options_pb2 import ServerSentEvents
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
-from trunkline_server.edge.http.sse import Framing, frame_events
 
 COMMENT = b": TRUNKLINE PROCESSING\n\n"
 HEAD = (
@@ -207,16 +205,3 @@ async def test_by_the_way_of_a_client() -> None:
     async with running_edge(script) as edge, edge.client.post(CHAT, json=STREAMED) as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")
         assert await answer.read() == said(b"a") + ENDED + DONE
-
-
-def test_framing_comes_from_the_options() -> None:
-    """Comment and terminator are the method's; without a terminator a stream simply ends."""
-    assert Framing.read(ServerSentEvents(comment="WAIT", terminator="END")) == Framing(
-        comment=b": WAIT\n\n", terminator=b"data: END\n\n"
-    )
-    assert Framing.read(ServerSentEvents(comment="WAIT")).terminator == b""
-
-
-def test_frame_events() -> None:
-    """One event a text, in order."""
-    assert frame_events([b"{}", b"[]"]) == b"data: {}\n\ndata: []\n\n"

@@ -15,7 +15,8 @@ import grpc
 from google.protobuf.message import Message
 
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
-from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
+from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
+from trunkline.v1.chat_service_pb2 import DESCRIPTOR
 from trunkline_server.core.call import Call
 from trunkline_server.core.chunks import merge_deltas
 from trunkline_server.core.ports import Gateway
@@ -26,7 +27,7 @@ from trunkline_server.edge.grpc.intake import Arrival, Context
 from trunkline_server.edge.grpc.reception import Reception, write
 from trunkline_server.jsonshape import Codec
 
-SERVICE: Final = "trunkline.v1.ChatService"
+SERVICE: Final = str(DESCRIPTOR.services_by_name["ChatService"].full_name)
 RPCS: Final = (f"{SERVICE}.CreateChatCompletion", f"{SERVICE}.StreamChatCompletion")
 
 
@@ -44,16 +45,14 @@ class ChatHandlers:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "CreateChatCompletion": grpc.stream_unary_rpc_method_handler(
-                    self._create, response_serializer=ChatCompletion.SerializeToString
-                ),
+                "CreateChatCompletion": grpc.stream_unary_rpc_method_handler(self._create),
                 "StreamChatCompletion": grpc.stream_stream_rpc_method_handler(
                     self._stream, response_serializer=ChatCompletionChunk.SerializeToString
                 ),
             },
         )
 
-    async def _create(self, _: object, context: Context) -> Message | None:
+    async def _create(self, _: object, context: Context) -> bytes | None:
         return await self._reception.serve(context, self._answer, generates=True)
 
     async def _stream(self, _: object, context: Context) -> None:

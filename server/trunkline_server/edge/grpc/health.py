@@ -34,7 +34,7 @@ class Health:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Check": grpc.stream_unary_rpc_method_handler(self._check, response_serializer=serializer),
+                "Check": grpc.stream_unary_rpc_method_handler(self._check),
                 "Watch": grpc.stream_stream_rpc_method_handler(self._watch, response_serializer=serializer),
             },
         )
@@ -52,7 +52,7 @@ class Health:
         except TimeoutError:
             return
 
-    async def _check(self, _: object, context: Context) -> Message | None:
+    async def _check(self, _: object, context: Context) -> bytes | None:
         return await self._reception.serve(context, self._answer, public=True)
 
     async def _watch(self, _: object, context: Context) -> None:

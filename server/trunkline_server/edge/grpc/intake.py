@@ -8,21 +8,26 @@ here, even where there is one alone: grpc.aio leaves a unary call without any re
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar, cast
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import FieldFault, GatewayError
+from trunkline_server.edge.grpc.items import has_more_items
 from trunkline_server.edge.grpc.status import CallIds
+from trunkline_server.jsonshape import MAX_ITEMS
 
 MessageT = TypeVar("MessageT", bound=Message)
 Context: TypeAlias = aio.ServicerContext[bytes, Message]
 _AUTHORIZATION: Final = "authorization"
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +47,23 @@ class Arrival:
         return remaining_s
 
     async def read(self, message_type: type[MessageT]) -> MessageT:
-        """The call's one request. Raises GatewayError (INVALID_REQUEST, REQUEST_TIMEOUT)."""
+        """The call's one request, once the client has said that it was the last. Raises GatewayError (INVALID_REQUEST, REQUEST_TIMEOUT)."""
         try:
-            message = await self.read_next(message_type)
+            async with asyncio.timeout(self.request_timeout_s):
+                raw: object = await self.context.read()
+                further: object = await self.context.read() if isinstance(raw, bytes) else None
         except TimeoutError as error:
             waited = f"no whole request came in {self.request_timeout_s:g} s"
             raise GatewayError(ErrorReason.ERROR_REASON_REQUEST_TIMEOUT, f"The call was ended: {waited}.") from error
-        if message is None:
+        if not isinstance(raw, bytes):
             raise GatewayError(
                 ErrorReason.ERROR_REASON_INVALID_REQUEST, "The call ended without a request; one is due."
             )
-        return message
+        if isinstance(further, bytes):
+            raise GatewayError(
+                ErrorReason.ERROR_REASON_INVALID_REQUEST, "The call sent more than one request; one is due."
+            )
+        return parse_message(message_type, raw)
 
     async def read_next(self, message_type: type[MessageT]) -> MessageT | None:
         """The next request of several, None after the last. Raises GatewayError (INVALID_REQUEST), and TimeoutError where none comes."""
@@ -75,8 +86,25 @@ def read_metadata(context: Context) -> tuple[Mapping[str, str], Sequence[str]]:
     return headers, authorization
 
 
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises GatewayError (INVALID_REQUEST) for a value with a control character. grpc core lets them through; over HTTP such a value is none."""
+    for name, value in headers.items():
+        if _CONTROL.search(value):
+            description = "must be free of line breaks and other control characters"
+            fault = FieldFault(field=name, description=description)
+            message = f"The metadata `{name}` {description}."
+            raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=[fault])
+
+
 def parse_message(message_type: type[MessageT], raw: bytes) -> MessageT:
-    """The message that the bytes encode. Raises GatewayError (INVALID_REQUEST) where they are none, or nest deeper than protobuf's limit of 100."""
+    """The message that the bytes encode.
+
+    Raises GatewayError (INVALID_REQUEST) where they are none, nest deeper than protobuf's limit of 100, or hold more items than a JSON body may.
+    """
+    if has_more_items(raw, cast("Descriptor", message_type.DESCRIPTOR), MAX_ITEMS):
+        description = f"must have at most {MAX_ITEMS} fields and items in all"
+        fault = FieldFault(field="", description=description)
+        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"The request {description}.", faults=[fault])
     message = message_type()
     try:
         message.ParseFromString(raw)

@@ -12,19 +12,16 @@ from grpc import aio
 
 from trunkline_server.core.ports import Gateway, UnaryRpc
 from trunkline_server.edge.admission import Admission
-from trunkline_server.edge.grpc import chat
+from trunkline_server.edge.grpc import chat, facade
 from trunkline_server.edge.grpc.health import Health
 from trunkline_server.edge.grpc.options import GrpcEdgeOptions
 from trunkline_server.edge.grpc.reception import Reception
 from trunkline_server.edge.grpc.reflection import Reflection
 from trunkline_server.edge.grpc.unary import unary_handlers
+from trunkline_server.edge.grpc.unknown import UnknownRpcs
 from trunkline_server.jsonshape import Codec
 
-EXEMPT_RPCS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "trunkline.v1.OpenAICompatService.ChatCompletions": "for stock transcoders only; our own HTTP edge serves its paths",
-    }
-)
+EXEMPT_RPCS: Final[Mapping[str, str]] = MappingProxyType({})
 """RPCs of the contract that this edge does not serve, and why."""
 
 # Beyond the grace, for the statuses of the calls that it ended to leave.
@@ -34,7 +31,7 @@ _FAREWELL_S: Final = 2.0
 class GrpcEdge:
     """The gateway's gRPC face.
 
-    `unary_rpcs` are the RPCs besides ChatService by full name ("trunkline.v1.ModelService.ListModels"). Must be made, started and drained on one event
+    `unary_rpcs` are the RPCs besides those of ChatService and OpenAICompatService by full name ("trunkline.v1.ModelService.ListModels"). Must be made, started and drained on one event
     loop, the only one of the process that uses gRPC. Raises ValueError for a name among `unary_rpcs` that is no unary RPC.
     """
 
@@ -47,18 +44,30 @@ class GrpcEdge:
         unary_rpcs: Mapping[str, UnaryRpc],
         options: GrpcEdgeOptions,
     ) -> None:
-        self.served_rpcs = frozenset((*chat.RPCS, *unary_rpcs))
-        self._reception = Reception(admission, request_timeout_s=options.request_timeout_s)
+        self.served_rpcs = frozenset((*chat.RPCS, *facade.RPCS, *unary_rpcs))
+        self._reception = Reception(
+            admission, request_timeout_s=options.request_timeout_s, compress_from_bytes=options.compress_from_bytes
+        )
         handlers = chat.ChatHandlers(gateway=gateway, admission=admission, codec=codec, reception=self._reception)
+        compat = facade.FacadeHandlers(
+            gateway=gateway,
+            admission=admission,
+            codec=codec,
+            reception=self._reception,
+            hold_s=options.first_byte_hold_s,
+            interval_s=options.comment_interval_s,
+        )
         tables = unary_handlers(unary_rpcs, codec, self._reception)
-        services = (chat.SERVICE, *tables)
+        services = (chat.SERVICE, facade.SERVICE, *tables)
         self._health = Health(self._reception, services)
-        # Streams send a frame for each message, which compressing would delay and not shrink: no compression.
         self._server = aio.server(options=options.channel_arguments())
-        self._server.add_generic_rpc_handlers((handlers.handler(), *tables.values(), self._health.handler()))
+        self._server.add_generic_rpc_handlers(
+            (handlers.handler(), compat.handler(), *tables.values(), self._health.handler())
+        )
         if options.reflection:
             reflection = Reflection(self._reception, (*services, "grpc.health.v1.Health"))
             self._server.add_generic_rpc_handlers(reflection.handlers())
+        self._server.add_generic_rpc_handlers((UnknownRpcs(self._reception),))
 
     async def start(self, host: str, port: int) -> int:
         """Listen on an address in plain text; returns the port, a free one for port 0. Raises OSError where it cannot be had."""

@@ -32,8 +32,8 @@ _LONGEST_TEXT: Final = 200
 _LONGEST_NAME: Final = 48
 _LONGEST_ID: Final = 128
 _MOST_ENTRIES: Final = 8
-# A year. What a provider says beyond that is no advice, and may not fit the message.
-_LONGEST_WAIT_S: Final = 366 * 86_400
+# Calls and money. Other reasons of gRPC's RESOURCE_EXHAUSTED, such as a request that is too large, are no quota.
+_QUOTA_STATUSES: Final = frozenset({402, 429})
 # In base64 this is 5.5 kB; with the message and the ids the trailer stays below 7 kB.
 _DETAILS_BUDGET: Final = 4096
 # What travels in a status message as it is.
@@ -79,11 +79,11 @@ def failure_of(error: GatewayError, ids: CallIds) -> Failure:
 def _details(error: GatewayError, ids: CallIds) -> Iterator[Message]:
     yield _error_info(error, ids)
     yield error_details_pb2.RequestInfo(request_id=ids.request_id)
-    if error.retry_after_s is not None and 0 <= error.retry_after_s <= _LONGEST_WAIT_S:
+    if error.retry_after_s is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         yield retry
-    if error.shape.retryable and error.shape.grpc_code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]:
+    if error.shape.http_status in _QUOTA_STATUSES:
         subject = f"provider:{_cut(error.provider, _LONGEST_NAME)}" if error.provider else "key"
         violation = error_details_pb2.QuotaFailure.Violation(subject=subject, description=_cut(error.public_message))
         yield error_details_pb2.QuotaFailure(violations=[violation])

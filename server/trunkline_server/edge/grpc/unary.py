@@ -22,7 +22,7 @@ def unary_handlers(
     rpcs: Mapping[str, UnaryRpc], codec: Codec, reception: Reception
 ) -> Mapping[str, grpc.GenericRpcHandler]:
     """Service name to its handler, for RPCs by full name ("package.Service.Method"). Raises ValueError for a name that is no unary RPC."""
-    services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, Message]]] = defaultdict(dict)
+    services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = defaultdict(dict)
     for name, rpc in rpcs.items():
         method = _find(name)
         services[method.containing_service.full_name][method.name] = _handler(method, rpc, codec, reception)
@@ -41,9 +41,8 @@ def _find(name: str) -> MethodDescriptor:
 
 def _handler(
     method: MethodDescriptor, rpc: UnaryRpc, codec: Codec, reception: Reception
-) -> grpc.RpcMethodHandler[bytes, Message]:
+) -> grpc.RpcMethodHandler[bytes, bytes]:
     request_type = message_factory.GetMessageClass(method.input_type)
-    response_type = message_factory.GetMessageClass(method.output_type)
 
     async def answer(arrival: Arrival) -> Message:
         request = await arrival.read(request_type)
@@ -51,7 +50,7 @@ def _handler(
             raise error_of_faults(faults)
         return await rpc(request, arrival.principal)
 
-    async def serve(_: object, context: Context) -> Message | None:
+    async def serve(_: object, context: Context) -> bytes | None:
         return await reception.serve(context, answer)
 
-    return grpc.stream_unary_rpc_method_handler(serve, response_serializer=response_type.SerializeToString)
+    return grpc.stream_unary_rpc_method_handler(serve)

@@ -24,12 +24,13 @@ from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, Gateway
 from trunkline_server.edge.admission import Admission, CallTerms
 from trunkline_server.edge.completion import complete
+from trunkline_server.edge.events import Framing, error_chunk, frame_events
 from trunkline_server.edge.failures import error_of_exception, error_of_faults
 from trunkline_server.edge.http.body import read_body
-from trunkline_server.edge.http.errors import error_chunk
-from trunkline_server.edge.http.exchange import ClientGoneError, Exchange
+from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange
+from trunkline_server.edge.http.guard import check_accept
 from trunkline_server.edge.http.options import HttpEdgeOptions
-from trunkline_server.edge.http.sse import EventStream, Framing, frame_events
+from trunkline_server.edge.http.sse import EVENTS, EventStream
 from trunkline_server.jsonshape import Codec, ShapeFaults, parse_json
 
 _LOG: Final = logging.getLogger("trunkline.http")
@@ -63,6 +64,8 @@ class ChatRoute:
         except ShapeFaults as faults:
             raise error_of_faults(faults.faults) from None
         terms = CallTerms(wire="http", streamed=getattr(request, self._switch_field), headers=exchange.request.headers)
+        # A stream may fail as JSON, and OpenAI's own SDK asks for a stream with `Accept: application/json`.
+        check_accept(exchange.request, *((EVENTS, JSON) if terms.streamed else (JSON,)))
         call = self._admission.admit(
             request, principal, terms, request_id=exchange.request_id, generation_id=exchange.generation_id
         )

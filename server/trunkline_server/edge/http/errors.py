@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Failures as HTTP clients see them: a JSON body with its status, or the last event of a stream."""
+"""Failures as HTTP clients see them: a JSON body with its status and headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Final
 
 import orjson
 
-from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, FinishReason
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import FieldFault, GatewayError, error_body
 from trunkline_server.edge.http.exchange import Headers
@@ -36,15 +35,3 @@ def error_headers(error: GatewayError) -> Headers:
     if status == 401:
         return [("WWW-Authenticate", "Bearer")]
     return ()
-
-
-def error_chunk(
-    error: GatewayError, *, generation_id: str, created_s: int, model: str, provider: str
-) -> ChatCompletionChunk:
-    """The chunk that ends a failed stream. `provider` is the one that was answering; "" where none had begun."""
-    chunk = ChatCompletionChunk(id=generation_id, created=created_s, model=model, error=error_body(error))
-    if named := provider or error.provider:
-        chunk.provider = named
-    choice = chunk.choices.add(index=0, finish_reason=FinishReason.FINISH_REASON_ERROR)
-    choice.delta.content = ""
-    return chunk

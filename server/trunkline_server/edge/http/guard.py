@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is checked of a request before anything else: its Host, where it came from, its content type.
+"""What is checked of a request's head: its Host, where it came from, its content type, what it accepts.
 
 A gateway without keys would let any web page spend the user's money: a page can send requests to loopback, and with a name that it rebinds to 127.0.0.1
 even read the answers. So without keys the Host must be a loopback name, a page of another site is refused by its Origin, and a POST must be
@@ -21,6 +21,9 @@ from trunkline_server.core.errors import GatewayError
 _AUTHORITY: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGIN: Final = re.compile(r"https?://(?P<authority>[^/?#@\s]{1,300})")
 _USUAL_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_RANGE: Final = re.compile(rf"\s*(?P<kind>{_NAME})/(?P<part>{_NAME})\s*(?P<parameters>;.*)?", re.DOTALL)
+_NOT_WANTED: Final = re.compile(r";\s*q\s*=\s*0(\.0{0,3})?\s*(;|$)", re.IGNORECASE)
 _SHOWN: Final = 100
 
 
@@ -36,6 +39,16 @@ def check_host(request: web.BaseRequest, *, loopback_only: bool) -> None:
             f"This gateway has no keys set, so it answers loopback Host names only (localhost, 127.0.0.1, [::1]), not {hosts[0][:_SHOWN]!r}. "
             "Set keys to serve other names."
         )
+
+
+def check_header_names(request: web.BaseRequest) -> None:
+    """Raises GatewayError (INVALID_REQUEST) for a name with `_`: servers that turn `-` into `_` would take it for another header."""
+    for name, _ in request.raw_headers:
+        if b"_" in name:
+            raise GatewayError(
+                ErrorReason.ERROR_REASON_INVALID_REQUEST,
+                f"Header names have no underscore; {name[:_SHOWN].decode('latin-1')!r} has one.",
+            )
 
 
 def check_origin(request: web.BaseRequest) -> None:
@@ -58,6 +71,31 @@ def check_content_type(request: web.BaseRequest) -> None:
         raise GatewayError(
             ErrorReason.ERROR_REASON_UNSUPPORTED_MEDIA_TYPE, f"The content type must be application/json, not {came}."
         )
+
+
+def check_accept(request: web.BaseRequest, *offered: str) -> None:
+    """Raises GatewayError (NOT_ACCEPTABLE) where the Accept header takes none of the media types that an answer may have. What is no media range in it does not count."""
+    ranges = [
+        (found["kind"].lower(), found["part"].lower(), not _NOT_WANTED.search(found["parameters"] or ""))
+        for header in request.headers.getall(hdrs.ACCEPT, ())
+        for text in header.split(",")
+        if (found := _MEDIA_RANGE.fullmatch(text))
+    ]
+    if ranges and not any(_takes(ranges, media_type) for media_type in offered):
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_NOT_ACCEPTABLE,
+            f"This answer comes as {' or '.join(offered)}, which the Accept header does not take.",
+        )
+
+
+def _takes(ranges: Sequence[tuple[str, str, bool]], media_type: str) -> bool:
+    """Whether the closest of the ranges that hold a media type wants it (RFC 9110, section 12.5.1)."""
+    kind, _, part = media_type.partition("/")
+    for closest in ((kind, part), (kind, "*"), ("*", "*")):
+        wanted = [is_wanted for *held, is_wanted in ranges if tuple(held) == closest]
+        if wanted:
+            return any(wanted)
+    return False
 
 
 def authority_name(authority: str) -> str | None:

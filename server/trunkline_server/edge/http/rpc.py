@@ -19,7 +19,8 @@ from trunkline_server.core.ports import UnaryRpc
 from trunkline_server.edge.failures import error_of_faults
 from trunkline_server.edge.http.body import read_body
 from trunkline_server.edge.http.errors import error_of_fault
-from trunkline_server.edge.http.exchange import Exchange
+from trunkline_server.edge.http.exchange import JSON, Exchange
+from trunkline_server.edge.http.guard import check_accept
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.routes import Binding
 from trunkline_server.jsonshape import Codec, ShapeFaults, parse_json
@@ -50,6 +51,7 @@ class RpcRoute:
 
     async def serve(self, exchange: Exchange, principal: Principal, variables: Mapping[str, str], query: str) -> None:
         """Answers the exchange. Raises GatewayError."""
+        check_accept(exchange.request, JSON)
         body = await read_body(exchange, self._options) if self._binding.body else b""
         try:
             value = self._read(body, query, variables)

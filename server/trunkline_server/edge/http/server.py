@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol, cast
 
 from aiohttp import web
@@ -22,8 +22,15 @@ from trunkline_server.edge.failures import error_of_exception
 from trunkline_server.edge.http.chat import ChatRoute
 from trunkline_server.edge.http.errors import error_headers, error_json
 from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange, HttpDate, Written, head_bytes
-from trunkline_server.edge.http.guard import authorization, check_content_type, check_host, check_origin
+from trunkline_server.edge.http.guard import (
+    authorization,
+    check_content_type,
+    check_header_names,
+    check_host,
+    check_origin,
+)
 from trunkline_server.edge.http.options import HttpEdgeOptions
+from trunkline_server.edge.http.pages import Page, Pages
 from trunkline_server.edge.http.protocol import EdgeServer
 from trunkline_server.edge.http.routes import RouteTable, read_bindings
 from trunkline_server.edge.http.rpc import RpcRoute
@@ -76,6 +83,7 @@ class HttpEdge:
         self._idle = asyncio.Event()
         self._server: EdgeServer | None = None
         self._listeners: list[asyncio.Server] = []
+        self._pages = Pages()
         self._routes = RouteTable[Route]()
         chat = ChatRoute(_FACADE, gateway=gateway, admission=admission, codec=codec, options=options)
         for binding in read_bindings(_FACADE):
@@ -132,7 +140,8 @@ class HttpEdge:
         options = self._options
         return EdgeServer(
             self._handle,
-            refusal=self._refuse_no_http,
+            refusal=self._refuse_unparsed,
+            head_timeout_s=options.head_timeout_s,
             handler_cancellation=True,
             access_log=None,
             auto_decompress=False,
@@ -193,8 +202,12 @@ class HttpEdge:
             await self._tell_health(exchange, path)
             return
         check_host(request, loopback_only=self._options.loopback_only)
+        check_header_names(request)
         if not path.startswith("/") and path != "*":
             raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, "The request line must name a path.")
+        if (page := self._pages.find(path)) is not None:
+            await self._show(exchange, page)
+            return
         found = self._routes.find(path)
         if found is None:
             raise GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, f"Nothing is served at {path[:_SHOWN]!r}.")
@@ -217,7 +230,14 @@ class HttpEdge:
         else:
             await exchange.answer(200, b'{"status":"ok"}')
 
-    async def _tell_methods(self, exchange: Exchange, methods: Mapping[str, Route]) -> None:
+    async def _show(self, exchange: Exchange, page: Page) -> None:
+        """Answers with a page; pages are for everybody, and hold nothing of anybody."""
+        if exchange.request.method in _READING:
+            await exchange.answer(200, page.body, content_type=page.content_type, headers=page.headers)
+        else:
+            await self._tell_methods(exchange, ("GET",))
+
+    async def _tell_methods(self, exchange: Exchange, methods: Collection[str]) -> None:
         """Answers OPTIONS, and refuses a method that the path does not have. No answer allows another site's page anything."""
         allowed = sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())})
         headers = [("Allow", ", ".join(allowed))]
@@ -243,11 +263,8 @@ class HttpEdge:
     def _write_error(self, exchange: Exchange, error: GatewayError) -> None:
         exchange.write_answer(error.shape.http_status, error_json(self._codec, error), headers=error_headers(error))
 
-    def _refuse_no_http(self) -> web.StreamResponse:
-        """The answer to bytes that are no HTTP request; the connection is closed after it."""
-        error = GatewayError(
-            ErrorReason.ERROR_REASON_INVALID_REQUEST, "The bytes sent are no well-formed HTTP request."
-        )
+    def _refuse_unparsed(self, error: GatewayError) -> bytes:
+        """The answer where there is no whole request to answer; the connection is closed after it."""
         body = error_json(self._codec, error)
         headers = [
             ("Content-Type", JSON),
@@ -258,7 +275,7 @@ class HttpEdge:
             ("Date", self._date.text()),
             ("Connection", "close"),
         ]
-        return Written(keep_alive=False, answer=head_bytes(error.shape.http_status, headers) + body)
+        return head_bytes(error.shape.http_status, headers) + body
 
 
 def find_rpc(name: str) -> MethodDescriptor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Server-sent events: framing, and a stream that keeps itself alive while its source is silent.
+"""Server-sent events over HTTP: a stream that keeps itself alive while its source is silent.
 
 How a stream reads on the wire, by the contract's options (trunkline.jsonshape.v1.ServerSentEvents):
 
@@ -14,35 +14,14 @@ Comments are written from a timer that looks, each time it fires, when the strea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Self
 
-from trunkline.jsonshape.v1.options_pb2 import ServerSentEvents
+from trunkline_server.edge.events import Framing
 from trunkline_server.edge.http.exchange import Exchange, Headers
 
-_CONTENT_TYPE: Final = "text/event-stream"
+EVENTS: Final = "text/event-stream"
 # nginx and its kind would gather the stream into blocks.
 _HEADERS: Final[Headers] = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framing:
-    """The fixed pieces of a stream, as bytes; `terminator` is b"" where a stream simply ends."""
-
-    comment: bytes
-    terminator: bytes
-
-    @classmethod
-    def read(cls, options: ServerSentEvents) -> Framing:
-        """The framing that a method declares."""
-        terminator = f"data: {options.terminator}\n\n" if options.terminator else ""
-        return cls(comment=f": {options.comment}\n\n".encode(), terminator=terminator.encode())
-
-
-def frame_events(texts: Iterable[bytes]) -> bytes:
-    """JSON texts, which hold no line break, as events."""
-    return b"".join([b"data: %b\n\n" % text for text in texts])
 
 
 class EventStream:
@@ -81,7 +60,7 @@ class EventStream:
         exchange = self._exchange
         self._last_write_s = self._loop.time()
         if not exchange.began:
-            exchange.begin_stream(_CONTENT_TYPE, _HEADERS, b"" if last else data)
+            exchange.begin_stream(EVENTS, _HEADERS, b"" if last else data)
             if not last:
                 return
         exchange.write_piece(data, last=last)
