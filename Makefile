@@ -40,6 +40,7 @@ check: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## format, lint, type
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(GENERATE_VENV)/bin/python tools/generate.py --check
+	$(BIN)/python tools/openapi.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code
 	$(BIN)/python tools/check_locks.py
@@ -52,8 +53,9 @@ fix: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## put right what ruff 
 	$(BIN)/buf format proto --write
 
 .PHONY: generate
-generate: $(GENERATE_VENV)/.installed ## make the Python code and the descriptor set from proto/
+generate: $(GENERATE_VENV)/.installed $(VENV)/.run-installed ## make the Python code, the descriptor set and the OpenAPI document from proto/
 	$(GENERATE_VENV)/bin/python tools/generate.py
+	$(BIN)/python tools/openapi.py
 
 .PHONY: golden
 golden: $(VENV)/.test-installed ## write tests/golden anew from what the code answers now; read the diff before committing it

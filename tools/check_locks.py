@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 # Lock -> its inputs, the words "base" and "server" meaning the lists of pyproject.toml.
 INPUTS = {
-    "run": ("base", "server", "run.in"),
-    "test": ("base", "server", "run.in", "test.in"),
+    "run": ("base", "server", "docs", "run.in"),
+    "test": ("base", "server", "docs", "run.in", "test.in"),
     "generate": ("generate.in",),
     "floor": ("base",),
 }

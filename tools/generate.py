@@ -25,6 +25,8 @@ IMPORTED_PROTO = ROOT / "build" / "proto"
 PACKAGE = Path("trunkline")
 COMMITTED = ROOT / "clients" / "python"
 DESCRIPTORS = "descriptors.binpb"
+# What stands packed in a failed call's status. Stock transcoders write such a status as JSON only where they know these messages.
+STATUS_DETAILS = ("google/rpc/error_details.proto",)
 
 _SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
 _GENERATED_PATTERNS = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi", DESCRIPTORS)
@@ -32,14 +34,16 @@ _IMPORT = re.compile(r'^import\s+(?:public\s+|weak\s+)?"(google/(?!protobuf/)[^"
 
 
 def copy_imported_protos(sources: list[Path], target: Path) -> None:
-    """Copy what our protos import, directly or through others, from the installed googleapis-common-protos to target."""
+    """Copy what our protos import, directly or through others, and STATUS_DETAILS, from the installed googleapis-common-protos to target."""
     spec = find_spec("google.api")
     roots = [Path(entry).parent.parent for entry in (spec.submodule_search_locations or ())] if spec else []
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    waiting = list(sources)
+    waiting: list[Path | None] = [None, *sources]
     while waiting:
-        for name in _IMPORT.findall(waiting.pop().read_text(encoding="utf-8")):
+        source = waiting.pop()
+        names = STATUS_DETAILS if source is None else _IMPORT.findall(source.read_text(encoding="utf-8"))
+        for name in names:
             copy = target / name
             if copy.exists():
                 continue
@@ -55,21 +59,26 @@ def run_protoc(sources: list[Path], out: Path) -> None:
     """Write the modules, their type stubs and the descriptor set below out; end the program when protoc refuses."""
     (out / PACKAGE).mkdir(parents=True, exist_ok=True)
     well_known = resources.files("grpc_tools") / "_proto"
+    names = [str(source.relative_to(PROTO)) for source in sources]
+    start = ["protoc", *(f"--proto_path={path}" for path in (PROTO, IMPORTED_PROTO, well_known))]
     status = protoc.main(
         [
-            "protoc",
-            f"--proto_path={PROTO}",
-            f"--proto_path={IMPORTED_PROTO}",
-            f"--proto_path={well_known}",
+            *start,
             f"--python_out={out}",
             f"--grpc_python_out={out}",
             # mypy-protobuf's stubs, not --pyi_out: they type extensions, HasField and the gRPC stubs, and carry our comments.
             f"--mypy_out=quiet:{out}",
             f"--mypy_grpc_out=quiet:{out}",
+            *names,
+        ]
+    ) or protoc.main(
+        [
+            *start,
             f"--descriptor_set_out={out / PACKAGE / DESCRIPTORS}",
             "--include_imports",
             "--include_source_info",
-            *(str(source.relative_to(PROTO)) for source in sources),
+            *names,
+            *STATUS_DETAILS,
         ]
     )
     if status != 0:

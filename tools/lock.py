@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What is locked -> the arguments that say from what. The order matters: test is held to the versions of run.
 LOCKS = {
-    "run": ["pyproject.toml", "requirements/run.in", "--extra=server"],
+    "run": ["pyproject.toml", "requirements/run.in", "--extra=server", "--extra=docs"],
     "test": [
         "pyproject.toml",
         "requirements/run.in",
         "requirements/test.in",
         "--extra=server",
+        "--extra=docs",
         "--constraints=requirements/run.txt",
     ],
     "generate": ["requirements/generate.in"],
