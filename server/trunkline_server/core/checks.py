@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What no single field can show: parts of a request that contradict one another, or ask for what this gateway does not run.
+"""What no field's own limits show: parts of a request that contradict one another, are not what they say, or ask for what this gateway does not run.
 
 Providers differ in what they make of such requests, so they are refused here, alike for all.
 """
