@@ -57,6 +57,12 @@ generate: $(GENERATE_VENV)/.installed $(VENV)/.run-installed ## make the Python 
 	$(GENERATE_VENV)/bin/python tools/generate.py
 	$(BIN)/python tools/openapi.py
 
+.PHONY: fuzz
+fuzz: $(VENV)/.test-installed ## fuzz each target of tests/fuzz for a minute (Linux)
+	for target in json message events answer; do \
+	  PYTHONPATH=clients/python:server $(BIN)/python tests/fuzz/target.py $$target -max_total_time=60 -timeout=1 -artifact_prefix=build/; \
+	done
+
 .PHONY: golden
 golden: $(VENV)/.test-installed ## write tests/golden anew from what the code answers now; read the diff before committing it
 	$(BIN)/python -m pytest --update-golden $(ARGS)
