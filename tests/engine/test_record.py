@@ -301,3 +301,11 @@ def test_a_record_goes_to_every_keeper() -> None:
     one, two = Keeper(), Keeper()
     Keepers(one, two).keep(UNTOUCHED)
     assert one.kept == two.kept == [UNTOUCHED]
+
+
+def test_a_record_names_what_the_last_provider_did_not_get() -> None:
+    """Parameters that the last endpoint was asked without stand in the record; those of an earlier one do not."""
+    story = CallStory(make_call(), Clock())
+    story.leave_out(["route"])
+    story.leave_out(["messages.reasoning"])
+    assert story.end().unsent == ("messages.reasoning",)

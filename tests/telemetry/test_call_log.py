@@ -148,3 +148,9 @@ def test_a_silent_logger_costs_nothing(caplog: pytest.LogCaptureFixture) -> None
     caplog.set_level(logging.WARNING, LOGGER_NAME)
     CallLog().keep(WHOLE)
     assert caplog.messages == []
+
+
+def test_what_a_provider_did_not_get_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Parameters that a plain provider does not take are named in the line, so that nothing is dropped in silence."""
+    line = write(replace(WHOLE, unsent=("route", "messages.reasoning")), "text", caplog)
+    assert ' unsent="route,messages.reasoning" status=ok' in line

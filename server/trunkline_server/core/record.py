@@ -39,7 +39,8 @@ class Generation:
     it, `tries` all attempts. Token counts are those of what came until the end, estimated where the provider counted nothing; 0 where nothing came.
     `cost_pusd` is what the caller is charged, `upstream_cost_pusd` what the provider did (1e-12 USD; None: nobody said). `latency_ms` is the time from the
     engine's start to the end, `first_token_ms` to the first content (None: there was none). `finish_reason` is the first choice's, in the words of JSON;
-    "error" where the answer broke off, None where it has no end.
+    "error" where the answer broke off, None where it has no end. `unsent` are the parameters that the caller set and the last provider did not get, as
+    JSON paths without indices.
     """
 
     generation_id: str
@@ -73,6 +74,7 @@ class Generation:
     sounds_read: int = 0
     images_made: int = 0
     session_id: str | None = None
+    unsent: Sequence[str] = ()
     user: str | None = None
     referer: str | None = None
     user_agent: str | None = None

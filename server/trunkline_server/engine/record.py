@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -56,11 +56,16 @@ class CallStory:
         # What the failure says and not the exception, whose traceback would hold the call, and be held by it.
         self._error: ErrorBody | None = None
         self.failures: list[AttemptFailure] = []
+        self._unsent: tuple[str, ...] = ()
 
     def begin_attempt(self, answer: Answer) -> None:
         """An endpoint is tried."""
         self._answer = answer
         self._attempt_begun_s = self._monotonic_s()
+
+    def leave_out(self, parameters: Sequence[str]) -> None:
+        """The endpoint is asked without these parameters, which its provider does not take."""
+        self._unsent = tuple(parameters)
 
     def pass_on(self, error: GatewayError) -> None:
         """The attempt failed, and another endpoint is tried in its place."""
@@ -115,6 +120,7 @@ class CallStory:
             attempts=tuple(self.failures),
             tries=(*self._tries, *(() if answer is None else (self._attempt(answer, self._http_status()),))),
             status=self._status,
+            unsent=self._unsent,
             error=self._error,
             created_s=call.created_s,
             latency_ms=(now_s - self._begun_s) * 1000,

@@ -60,6 +60,7 @@ class Engine:
                 story.begin_attempt(answer)
                 try:
                     rendered = self._render(call, endpoint, debug)
+                    story.leave_out(rendered.dropped)
                     async with aclosing(self._attempt(call, endpoint, rendered, len(rest))) as batches:
                         async for batch in batches:
                             leaving = answer.accept(batch)

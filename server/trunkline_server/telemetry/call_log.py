@@ -50,6 +50,7 @@ def _fields_of(generation: Generation) -> dict[str, object]:
         "endpoint": None if generation.provider is None else f"{generation.provider}:{generation.endpoint_model}",
         "attempts": len(generation.attempts) + (generation.provider is not None),
         "failed": [f"{attempt.provider}:{reason_name(attempt.reason)}" for attempt in generation.attempts],
+        "unsent": list(generation.unsent),
         "status": generation.status,
         "prompt_tokens": generation.prompt_tokens,
         "completion_tokens": generation.completion_tokens,
