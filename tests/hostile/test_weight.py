@@ -75,6 +75,9 @@ def running(served: Served) -> RunningGateway:
     return RunningGateway(http_url=served.http_url, grpc_target=served.grpc_target)
 
 
+MOST_ROUNDS = 4
+
+
 @needs_proc
 @pytest.mark.parametrize("name", BODIES)
 async def test_memory_after_bodies(served: Served, running: RunningGateway, name: str) -> None:
@@ -109,18 +112,25 @@ async def check_memory(
     then: int,
     most_left: int,
 ) -> None:
-    """Sends so many times, then so many more; what the second part leaves is little, some seconds later at most."""
+    """Sends so many times, then so many more: the memory reaches a level, so that one of a few such rounds leaves little, some seconds later at most.
+
+    What each request left would be left by every round; an allocator that keeps a region more than before does so once or twice.
+    """
     await repeat(send, first)
     await check_lives(running)
-    await asyncio.sleep(0.2)
-    before = rss_of(served)
-    await repeat(send, then)
-    await check_lives(running)
-    for _ in range(30):
-        if rss_of(served) - before <= most_left:
-            return
-        await asyncio.sleep(0.1)
-    assert rss_of(served) - before <= most_left
+    left: list[int] = []
+    while len(left) < MOST_ROUNDS and (not left or left[-1] > most_left):
+        await asyncio.sleep(0.2)
+        before = rss_of(served)
+        await repeat(send, then)
+        await check_lives(running)
+        left.append(rss_of(served) - before)
+        for _ in range(30):
+            if left[-1] <= most_left:
+                break
+            await asyncio.sleep(0.1)
+            left[-1] = rss_of(served) - before
+    assert left[-1] <= most_left, left
 
 
 async def repeat(send: Callable[[], Awaitable[None]], times: int) -> None:

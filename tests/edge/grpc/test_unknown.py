@@ -37,8 +37,9 @@ async def test_calls_of_each_kind_are_refused() -> None:
         path = PATHS[0]
         calls = [
             edge.channel.unary_stream(path)(b""),
-            edge.channel.stream_unary(path)(iter([b"a", b"b"])),
-            edge.channel.stream_stream(path)(iter([b"a"])),
+            # Without messages: one that is still being written when the refusal comes ends the call by grpc's own client, as INTERNAL.
+            edge.channel.stream_unary(path)(),
+            edge.channel.stream_stream(path)(),
         ]
         assert [await call.code() for call in calls] == [grpc.StatusCode.UNIMPLEMENTED] * 3
 
