@@ -20,6 +20,7 @@ from support.grpc_edge import running_edge
 from support.hostile import CREATE, EXHAUSTED, INVALID, STREAM, check_lives, failure_of_call, raw_of
 from support.raw_http2 import END_HEADERS, GOAWAY, HEADERS, MANY_PINGS, PING, RST_STREAM, SETTINGS, Frame
 from trunkline.v1 import chat_service_pb2, model_service_pb2
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.message_pb2 import ChatMessage
 from trunkline.v1.openai_compat_service_pb2 import ChatCompletionsRequest
 from trunkline.v1.plugin_pb2 import Plugin
@@ -121,8 +122,10 @@ async def test_time_limits_of_nonsense(gateway: RunningGateway, limit: bytes) ->
 
 @pytest.mark.parametrize("limit_s", [0.0, -1.0, 1e9], ids=lambda limit_s: f"H80 {limit_s}")
 async def test_time_limits_of_a_client(channel: aio.Channel, limit_s: float) -> None:
-    """A limit that is over ends the call; one of thirty years does not."""
-    call = channel.unary_unary(CREATE)(GOOD, timeout=limit_s)
+    """A limit that is over ends a call whose answer is not there at once; one of thirty years does not."""
+    slow = ChatCompletionRequest.FromString(GOOD)
+    slow.model = "sim/fault?latency_ms=500"
+    call = channel.unary_unary(CREATE)(slow.SerializeToString(), timeout=limit_s)
     if limit_s > 0:
         assert await call
     else:
