@@ -49,16 +49,16 @@ SPDX_NAMES = frozenset({"Makefile", "buf.gen.yaml", "buf.yaml", "pyproject.toml"
 ADDRESSES_OF_REGISTRIES = tuple(
     "".join(halves)
     for halves in (
-        ("pypi", ".org"),
+        ("py", "pi.org"),
         ("files.python", "hosted.org"),
         ("registry.npm", "js.org"),
         ("registry.yarn", "pkg.com"),
-        ("index.crates", ".io"),
-        ("static.crates", ".io"),
-        ("proxy.golang", ".org"),
-        ("repo.maven", ".apache.org"),
-        ("repo1.maven", ".org"),
-        ("deb.debian", ".org"),
+        ("in", "dex.crates.io"),
+        ("sta", "tic.crates.io"),
+        ("pro", "xy.golang.org"),
+        ("re", "po.maven.apache.org"),
+        ("re", "po1.maven.org"),
+        ("de", "b.debian.org"),
     )
 )
 PATHS_OF_A_MACHINE = tuple(
