@@ -8,9 +8,13 @@ ARGS ?=
 VENV := .venv
 GENERATE_VENV := .venv-generate
 FLOOR_VENV := .venv-floor
+LITELLM_VENV := .venv-litellm
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-input
 NODE_MODULES := tests/conformance/node_modules/.package-lock.json
+PEER_MODULES := bench/peers/node_modules/.package-lock.json
+# How long `make soak` runs.
+MINUTES ?= 20
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -30,8 +34,41 @@ test: $(VENV)/.test-installed ## the quick tests (ARGS="..." for pytest)
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 .PHONY: test-all
-test-all: $(VENV)/.test-installed client-floor conformance-node ## every test, with outside programs and benchmarks
+test-all: $(VENV)/.test-installed $(VENV)/.bench-installed client-floor conformance-node guard ## every test, with outside programs and benchmarks, and the guard
 	$(BIN)/python -m pytest --benchmark-enable $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.bench-installed bench-programs ## measure Trunkline beside proxies and other gateways, those that are here (10 minutes)
+	$(BIN)/python -m bench.run --plan full --peers $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: $(VENV)/.bench-installed bench-programs ## the same in 90 seconds, beside nginx, Envoy and a bare gRPC proxy
+	$(BIN)/python -m bench.run --plan quick $(ARGS)
+
+.PHONY: profile
+profile: $(VENV)/.bench-installed bench-programs ## draw flame graphs of the gateway under load into build/profiles (1 minute)
+	$(BIN)/python -m bench.profile $(ARGS)
+
+.PHONY: memory
+memory: $(VENV)/.bench-installed bench-programs ## measure memory: 10,000 streams, idle streams, slow readers, large messages
+	$(BIN)/python -m bench.memory $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.bench-installed bench-programs ## half load for MINUTES, and the slope of memory (make soak MINUTES=60)
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(LITELLM_VENV)/.installed ## install other gateways for `make bench` to measure: LiteLLM (800 MB), Portkey (npm), Bifrost's core (Go)
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PEER_MODULES); else echo "npm is not on this machine: Portkey is left out"; fi
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory build/bench/bifrost; else echo "go is not on this machine: Bifrost is left out"; fi
+
+.PHONY: guard
+guard: $(VENV)/.run-installed ## fail where a call costs 15 % more instructions than bench/guard/baseline.json says (valgrind)
+	$(BIN)/python -m bench.guard
+
+.PHONY: guard-update
+guard-update: $(VENV)/.run-installed ## write that baseline anew; the commit's body says why
+	$(BIN)/python -m bench.guard --update
 
 .PHONY: check
 check: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## format, lint, types, dependency rule, contract, generated code, locks
@@ -77,7 +114,7 @@ wheel: $(VENV)/.test-installed ## build the wheel into dist/
 
 .PHONY: clean
 clean: ## remove environments, caches and built files
-	rm -rf $(VENV) $(GENERATE_VENV) $(FLOOR_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(GENERATE_VENV) $(FLOOR_VENV) $(LITELLM_VENV) bench/peers/node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # ---- what the targets above need ----
 
@@ -98,6 +135,15 @@ $(VENV)/.test-installed: requirements/test.txt $(VENV)/.run-installed
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/test.txt
 	@touch $@
 
+$(VENV)/.bench-installed: requirements/bench.txt $(VENV)/.run-installed
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# The fake provider and the load generator for streams, in C.
+.PHONY: bench-programs
+bench-programs:
+	@$(MAKE) --no-print-directory --silent -C bench
+
 $(GENERATE_VENV)/.installed: requirements/generate.txt
 	$(call make-venv,$(GENERATE_VENV),$<)
 	@touch $@
@@ -105,6 +151,18 @@ $(GENERATE_VENV)/.installed: requirements/generate.txt
 $(FLOOR_VENV)/.installed: requirements/floor.txt
 	$(call make-venv,$(FLOOR_VENV),$<)
 	@touch $@
+
+$(LITELLM_VENV)/.installed: requirements/peers-litellm.txt
+	$(call make-venv,$(LITELLM_VENV),$<)
+	@touch $@
+
+$(PEER_MODULES): bench/peers/package-lock.json bench/peers/.npmrc
+	cd bench/peers && npm ci --ignore-scripts --no-progress
+	@touch $@
+
+build/bench/bifrost: bench/peers/bifrost/go.mod bench/peers/bifrost/go.sum bench/peers/bifrost/main.go
+	mkdir -p build/bench
+	cd bench/peers/bifrost && go build -o ../../../build/bench/bifrost .
 
 # The client at the lowest versions it allows, warnings as errors; the tests have it at the highest.
 .PHONY: client-floor

@@ -42,7 +42,7 @@ UNTESTED_MODULES = {
 }
 
 SPDX = "SPDX-License-Identifier: Apache-2.0"
-SPDX_ENDINGS = (".go", ".java", ".js", ".mjs", ".proto", ".py", ".rs", ".sh", ".ts")
+SPDX_ENDINGS = (".c", ".go", ".h", ".java", ".js", ".mjs", ".proto", ".py", ".rs", ".sh", ".ts")
 SPDX_NAMES = frozenset({"Makefile", "buf.gen.yaml", "buf.yaml", "pyproject.toml", "run"})
 
 # Written in two halves, so that this file does not hold what it looks for.
@@ -244,7 +244,7 @@ def test_the_client_depends_on_three_libraries() -> None:
     }
 
 
-SOURCES_OF_REQUIREMENTS = ["pyproject.toml", "server", "docs", "run.in", "test.in", "generate.in"]
+SOURCES_OF_REQUIREMENTS = ["pyproject.toml", "server", "docs", "run.in", "test.in", "bench.in", "generate.in"]
 
 
 def direct_requirements(source: str) -> list[Requirement]:
@@ -265,7 +265,25 @@ def test_every_dependency_has_a_reason(source: str) -> None:
     assert [requirement.name for requirement in direct_requirements(source) if requirement.name not in rows] == []
 
 
-@pytest.mark.parametrize("target", ["help", "run", "test", "test-all", "check", "fix", "generate", "golden"])
+TARGETS = [
+    "bench",
+    "bench-quick",
+    "check",
+    "fix",
+    "generate",
+    "golden",
+    "guard",
+    "help",
+    "memory",
+    "profile",
+    "run",
+    "soak",
+    "test",
+    "test-all",
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_make_help_names_the_targets(target: str) -> None:
     """`make help` has a line for each target that people call."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -18,6 +18,8 @@ REQUIREMENTS = ROOT / "requirements"
 INPUTS = {
     "run": ("base", "server", "docs", "run.in"),
     "test": ("base", "server", "docs", "run.in", "test.in"),
+    "bench": ("bench.in",),
+    "peers-litellm": ("peers-litellm.in",),
     "generate": ("generate.in",),
     "floor": ("base",),
 }

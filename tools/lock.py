@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What is locked -> the arguments that say from what. The order matters: test is held to the versions of run.
+# What is locked -> the arguments that say from what. The order matters: test is held to the versions of run, bench to those of test.
 LOCKS = {
     "run": ["pyproject.toml", "requirements/run.in", "--extra=server", "--extra=docs"],
     "test": [
@@ -23,6 +23,9 @@ LOCKS = {
         "--extra=docs",
         "--constraints=requirements/run.txt",
     ],
+    # Installed into the same environment as test.
+    "bench": ["requirements/bench.in", "--constraints=requirements/test.txt"],
+    "peers-litellm": ["requirements/peers-litellm.in"],
     "generate": ["requirements/generate.in"],
     # The client alone, at the lowest versions that it allows.
     "floor": ["pyproject.toml", "--resolution=lowest-direct"],
