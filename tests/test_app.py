@@ -24,7 +24,7 @@ from support.serving import Served, launch, serving
 from support.source_tree import ROOT
 from trunkline import text_of
 from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
-from trunkline_server.app import App
+from trunkline_server.app import App, _grpc_options
 from trunkline_server.config.settings import Settings
 from trunkline_server.edge.grpc import EXEMPT_RPCS
 from trunkline_server.edge.http.routes import read_bindings
@@ -75,6 +75,15 @@ def test_the_exemptions_are_current() -> None:
     texts = [path.read_text("utf-8") for path in (ROOT / "proto").rglob("trunkline/**/*.proto")]
     declared = {name for text in texts for name in re.findall(r"^service (\w+)", text, re.MULTILINE)}
     assert {service.name for service in SERVICES} == declared
+
+
+@pytest.mark.parametrize(
+    ("is_worker", "age_s", "expected_s"), [(False, None, None), (True, None, 60), (True, 5.0, 5), (False, 5.0, 5)]
+)
+def test_connections_of_workers_have_an_age(is_worker: bool, age_s: float | None, expected_s: float | None) -> None:
+    """With several workers gRPC connections move on even where no age is set, and the port is shared."""
+    options = _grpc_options(Settings.model_validate({"grpc": {"max_connection_age_s": age_s}}), is_worker=is_worker)
+    assert (options.max_connection_age_s, options.so_reuseport) == (expected_s, is_worker)
 
 
 async def test_nothing_else_is_routed() -> None:

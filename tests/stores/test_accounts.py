@@ -24,7 +24,11 @@ TOP = 2**63 - 1
 def make_accounts(total: int = 4, daily: int = 1, weekly: int = 2, monthly: int = 3) -> Accounts:
     """Accounts at 1000 s on the clock, in which "tester" spent these amounts and nobody else any."""
     spent = Spending(total_pusd=total, daily_pusd=daily, weekly_pusd=weekly, monthly_pusd=monthly)
-    return Accounts(lambda name, now_s: {("tester", 1000.0): spent}[name, now_s], lambda: 1000.0)
+
+    async def spending(name: str, now_s: float) -> Spending:
+        return {("tester", 1000.0): spent}[name, now_s]
+
+    return Accounts(spending, lambda: 1000.0)
 
 
 async def test_the_callers_key() -> None:

@@ -16,6 +16,7 @@ from trunkline_server.core.record import Attempt, Generation
 from trunkline_server.jsonshape import Codec
 from trunkline_server.stores.generations import Generations, render_generation
 from trunkline_server.stores.memory import MemoryRecords
+from trunkline_server.stores.shared import SharedRecords
 
 BROKEN = ErrorBody(code=502, message="The provider's answer broke off before its end.")
 TRY = Attempt(
@@ -57,7 +58,9 @@ async def test_a_record_is_shown_to_its_owner() -> None:
     store = MemoryRecords(most=1)
     record = make_generation(generation_id="gen-a")
     store.keep(record)
-    answer = await Generations(store.find).get_generation(GetGenerationRequest(id="gen-a"), Principal(name="tester"))
+    answer = await Generations(SharedRecords(store, most=1).find).get_generation(
+        GetGenerationRequest(id="gen-a"), Principal(name="tester")
+    )
     assert answer.data == render_generation(record)
 
 
@@ -67,7 +70,9 @@ async def test_what_is_not_the_callers_is_not_found(principal: str, generation_i
     store = MemoryRecords(most=1)
     store.keep(make_generation(generation_id="gen-a"))
     with pytest.raises(GatewayError, match=r"there is no record '.*' of this key") as caught:
-        await Generations(store.find).get_generation(GetGenerationRequest(id=generation_id), Principal(name=principal))
+        await Generations(SharedRecords(store, most=1).find).get_generation(
+            GetGenerationRequest(id=generation_id), Principal(name=principal)
+        )
     assert caught.value.reason == ErrorReason.ERROR_REASON_NOT_FOUND
 
 

@@ -98,3 +98,22 @@ def test_sums_are_exact(costs: list[int]) -> None:
     assert store.spending("tester", NOW_S) == Spending(
         total_pusd=sum(costs), daily_pusd=sum(costs), weekly_pusd=sum(costs), monthly_pusd=sum(costs)
     )
+
+
+def test_what_another_memory_spent_is_counted_in() -> None:
+    """Sums that are added count as if they had been spent here, on their days."""
+    one, two = MemoryRecords(most=9), MemoryRecords(most=9)
+    for store, cost in ((one, 5), (two, 7)):
+        store.keep(make_generation(principal="a", created_s=int(NOW_S), cost_pusd=cost))
+    for principal, total_pusd, by_day in one.sums():
+        two.add_sums(principal, total_pusd + 100, by_day)
+    spent = two.spending("a", NOW_S)
+    assert (spent.total_pusd, spent.daily_pusd) == (112, 12)
+
+
+def test_all_records_in_order() -> None:
+    """The oldest first, however long ago they were kept."""
+    store = MemoryRecords(most=2)
+    for name in ("gen-a", "gen-b", "gen-c"):
+        store.keep(make_generation(generation_id=name))
+    assert [record.generation_id for record in store.records()] == ["gen-b", "gen-c"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from importlib.util import find_spec
@@ -13,20 +14,27 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from trunkline_server.cli.settings_file import load_settings
+from trunkline_server.cli.supervisor import become_supervisor
 from trunkline_server.cli.terminal import CommandError, Terminal
 from trunkline_server.config.read import make_catalog
 from trunkline_server.config.scalars import Scalar, find_scalars, strip
 from trunkline_server.config.settings import Settings
 from trunkline_server.config.sources import CONFIG_VARIABLE
+from trunkline_server.workers.orders import READY, Seat
 
 _EXAMPLES: Final = """\
 examples:
   trunkline serve                                        the simulator alone, on 127.0.0.1
   trunkline serve --config gateway.toml                  what the file says
   trunkline serve --http 127.0.0.1:9000 --grpc 127.0.0.1:9001 --log-format json
+  trunkline serve --workers 4                            four processes on the same ports, and a supervisor
   TRUNKLINE_HTTP__LISTEN=127.0.0.1:9000 trunkline serve  a variable instead of a flag
 
 A flag wins over its variable (TRUNKLINE_..., shown in docs/configuration.md), which wins over the file. Lists (keys, providers, models) stand in the file.
+
+With --workers, SIGHUP reads the file again: each worker is replaced by a new one, one after the other, and no call fails by it. Addresses and
+the number of workers stay as they were. A worker that dies is replaced; one that dies again and again ends the service with status 1. What is kept for
+each worker alone: docs/workers.md.
 """
 _UNSPECIFIED_HOSTS: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared with, not bound to
 
@@ -64,6 +72,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
             title = strip(Settings.model_fields[section].annotation).__doc__
             groups[section] = parser.add_argument_group(title.rstrip("."))
         _add_flag(groups[section], scalar)
+    # For the supervisor alone, which says by it which worker a process is.
+    parser.add_argument("--seat", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 
 
@@ -73,16 +83,39 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     given = vars(arguments)
     flags = {scalar.flag: value for scalar in find_scalars() if (value := given.get(scalar.flag)) is not None}
     settings = load_settings(path, terminal, flags)
+    if arguments.seat is not None:
+        return _serve_as_worker(settings, Seat.read(arguments.seat))
+    if settings.workers is not None:
+        return become_supervisor(settings, path, flags, _banner_of(settings))
     # The app brings every server library along; the other commands start faster without.
     from trunkline_server import app  # noqa: PLC0415 - see above
 
     def announce(bound: Listening) -> None:
-        terminal.say(format_banner(settings, bound.http_url, bound.grpc_target, program=find_program(sys.argv[0])))
+        terminal.say(_banner_of(settings)(bound.http_url, bound.grpc_target))
 
     try:
         return _run_loop(app.serve(settings, announce))
     except OSError as error:
         raise CommandError(f"cannot listen: {error}. Another address: --http HOST:PORT, --grpc HOST:PORT.") from error
+
+
+def _serve_as_worker(settings: Settings, seat: Seat) -> int:
+    """Serve as one of several. The banner is the supervisor's, which is told when this worker is ready."""
+    from trunkline_server import app  # noqa: PLC0415 - as above
+
+    control = socket.socket(fileno=seat.control_fd)
+    try:
+        return _run_loop(app.serve(settings, lambda _bound: control.sendall(READY), seat))
+    except OSError as error:
+        raise CommandError(f"worker {seat.number} cannot serve: {error}") from error
+    finally:
+        control.close()
+
+
+def _banner_of(settings: Settings) -> Callable[[str, str], str]:
+    """What makes the banner of the two addresses."""
+    program = find_program(sys.argv[0])
+    return lambda http_url, grpc_target: format_banner(settings, http_url, grpc_target, program=program)
 
 
 def format_banner(settings: Settings, http_url: str, grpc_target: str, *, program: str = "trunkline") -> str:

@@ -52,7 +52,7 @@ class GrpcSettings(Row):
     max_connection_idle_s: Seconds | None = None
     """A connection without calls is closed after this time. Seconds; unset: never."""
     max_connection_age_s: Seconds | None = None
-    """A connection is asked to reconnect after this time, so that calls spread over gateways behind a balancer. Seconds; unset: never."""
+    """A connection is asked to reconnect after this time, so that calls spread over workers, and over gateways behind a balancer. Seconds; unset: 60 with several workers, else never."""
     max_connection_age_grace_s: Seconds = 600.0
     """How long the calls on a connection that reached its age may still take. Seconds."""
     max_concurrent_streams: Count = 1000
@@ -122,6 +122,8 @@ class Settings(Row):
     """Offer the built-in simulator's models (`sim/echo` and others) beside the file's."""
     default_model: ModelSlug | None = None
     """The model of requests that name none; unset: such a request is refused, or goes to the first model when only the simulator is there."""
+    workers: Count | None = None
+    """How many processes serve the ports, best one a core; a supervisor replaces the dead, and on SIGHUP all, one by one (docs/workers.md; Linux). Unset: one process without a supervisor."""
     http: HttpSettings = HttpSettings()
     grpc: GrpcSettings = GrpcSettings()
     calls: CallSettings = CallSettings()

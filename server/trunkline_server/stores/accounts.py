@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from trunkline.v1 import key_service_pb2 as rpc
@@ -18,7 +18,7 @@ _REGIONS: Final = ("global",)
 class Accounts:
     """Answers questions about the caller's key. `spending` sums up what a principal spent, by its name and the wall clock in Unix seconds."""
 
-    def __init__(self, spending: Callable[[str, float], Spending], clock_s: Callable[[], float]) -> None:
+    def __init__(self, spending: Callable[[str, float], Awaitable[Spending]], clock_s: Callable[[], float]) -> None:
         self._spending = spending
         self._clock_s = clock_s
 
@@ -26,7 +26,7 @@ class Accounts:
         self, _request: rpc.GetCurrentKeyRequest, principal: Principal
     ) -> rpc.GetCurrentKeyResponse:
         """The key's name and spending. No key has limits."""
-        spent = self._spending(principal.name, self._clock_s())
+        spent = await self._spending(principal.name, self._clock_s())
         return rpc.GetCurrentKeyResponse(
             data=rpc.CurrentKey(
                 label=principal.name,
@@ -42,7 +42,7 @@ class Accounts:
 
     async def get_credits(self, _request: rpc.GetCreditsRequest, principal: Principal) -> rpc.GetCreditsResponse:
         """What the key spent. Nothing is paid in advance."""
-        spent = self._spending(principal.name, self._clock_s())
+        spent = await self._spending(principal.name, self._clock_s())
         return rpc.GetCreditsResponse(data=rpc.Credits(total_usage_pusd=_bounded(spent.total_pusd)))
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,20 +21,20 @@ _SHOWN: Final = 64
 class Generations:
     """Answers questions about records. `find` looks one up by the principal's name and the generation's id, None where there is none."""
 
-    def __init__(self, find: Callable[[str, str], Generation | None]) -> None:
+    def __init__(self, find: Callable[[str, str], Awaitable[rpc.Generation | None]]) -> None:
         self._find = find
 
     async def get_generation(
         self, request: rpc.GetGenerationRequest, principal: Principal
     ) -> rpc.GetGenerationResponse:
         """One record of the caller's. Raises GatewayError (NOT_FOUND), the same for an id of somebody else."""
-        generation = self._find(principal.name, request.id)
+        generation = await self._find(principal.name, request.id)
         if generation is None:
             raise GatewayError(
                 ErrorReason.ERROR_REASON_NOT_FOUND,
                 f"Not found: there is no record {request.id[:_SHOWN]!r} of this key. Only the latest calls have one.",
             )
-        return rpc.GetGenerationResponse(data=render_generation(generation))
+        return rpc.GetGenerationResponse(data=generation)
 
 
 def render_generation(generation: Generation) -> rpc.Generation:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -59,6 +60,22 @@ class MemoryRecords:
         """The record with that id, None where there is none of this principal."""
         generation = self._records.get(generation_id)
         return generation if generation is not None and generation.principal == principal else None
+
+    def records(self) -> Iterator[Generation]:
+        """All records, the oldest first."""
+        return iter(tuple(self._records.values()))
+
+    def sums(self) -> Iterator[tuple[str, int, Mapping[int, int]]]:
+        """What each principal spent, 1e-12 USD: its name, all of it, and the latest days of it by days since the epoch."""
+        return iter([(principal, sums.total_pusd, dict(sums.by_day)) for principal, sums in self._sums.items()])
+
+    def add_sums(self, principal: str, total_pusd: int, by_day: Mapping[int, int]) -> None:
+        """Counts in what `sums` of another memory said of a principal."""
+        sums = self._sums[principal]
+        by_day_pusd = sum(by_day.values())
+        for day, cost_pusd in by_day.items():
+            sums.add(day, cost_pusd)
+        sums.total_pusd += total_pusd - by_day_pusd
 
     def spending(self, principal: str, now_s: float) -> Spending:
         """What a principal spent. `now_s` is the wall clock in Unix seconds; what was begun later counts in all of it."""

@@ -17,6 +17,7 @@ from trunkline_server.edge.grpc.health import Health
 from trunkline_server.edge.grpc.options import GrpcEdgeOptions
 from trunkline_server.edge.grpc.reception import Reception
 from trunkline_server.edge.grpc.reflection import Reflection
+from trunkline_server.edge.grpc.retirement import close_listeners, count_connections
 from trunkline_server.edge.grpc.unary import unary_handlers
 from trunkline_server.edge.grpc.unknown import UnknownRpcs
 from trunkline_server.jsonshape import Codec
@@ -44,6 +45,7 @@ class GrpcEdge:
         unary_rpcs: Mapping[str, UnaryRpc],
         options: GrpcEdgeOptions,
     ) -> None:
+        self._port = 0
         self.served_rpcs = frozenset((*chat.RPCS, *facade.RPCS, *unary_rpcs))
         self._reception = Reception(
             admission, request_timeout_s=options.request_timeout_s, compress_from_bytes=options.compress_from_bytes
@@ -80,7 +82,17 @@ class GrpcEdge:
             ) from error
         await self._health.open()
         await self._server.start()
+        self._port = bound
         return bound
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return count_connections(self._port)
+
+    def retire(self) -> None:
+        """Leave new connections to the other processes on the port. Those that are there are served until they reach their age."""
+        close_listeners(self._port)
 
     async def announce_end(self) -> None:
         """Say NOT_SERVING while calls are still taken, so that load balancers turn away before `drain`."""

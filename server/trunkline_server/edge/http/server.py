@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol, cast
@@ -32,6 +33,7 @@ from trunkline_server.edge.http.guard import (
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.pages import Page, Pages
 from trunkline_server.edge.http.protocol import EdgeServer
+from trunkline_server.edge.http.retirement import empty_and_close
 from trunkline_server.edge.http.routes import RouteTable, read_bindings
 from trunkline_server.edge.http.rpc import RpcRoute
 from trunkline_server.jsonshape import Codec
@@ -44,6 +46,7 @@ _HEALTH_PATHS: Final = frozenset({"/healthz", _READY_PATH})
 _READING: Final = frozenset({"GET", "HEAD"})
 _STOPPING: Final = "The gateway is stopping; send the request again."
 _BACKLOG: Final = 1024
+_UNSENT_BYTES: Final = 128 << 10
 _CUT_WAIT_S: Final = 2.0
 _SHOWN: Final = 100
 
@@ -79,11 +82,14 @@ class HttpEdge:
         self._is_ready = is_ready
         self._date = HttpDate(clock_s)
         self._draining = False
+        self._retiring = False
         self._in_flight: dict[Exchange, asyncio.Task[object]] = {}
         self._idle = asyncio.Event()
         self._server: EdgeServer | None = None
         self._listeners: list[asyncio.Server] = []
         self._pages = Pages()
+        # What aiohttp gets back for an answer that is written: nothing in them changes, so two serve for all requests.
+        self._kept, self._closing = Written(keep_alive=True), Written(keep_alive=False)
         self._routes = RouteTable[Route]()
         chat = ChatRoute(_FACADE, gateway=gateway, admission=admission, codec=codec, options=options)
         for binding in read_bindings(_FACADE):
@@ -106,7 +112,27 @@ class HttpEdge:
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
         self._listeners.append(listener)
+        for place in listener.sockets if hasattr(socket, "TCP_NOTSENT_LOWAT") else ():
+            # Connections inherit it. What a slow client has not taken then waits here, where it holds the provider back, instead of in MBs of the kernel's.
+            place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         return int(listener.sockets[0].getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return 0 if self._server is None else len(self._server.connections)
+
+    async def retire(self) -> None:
+        """Leaves new connections to the other processes on the port. Those that are there are served, and closed by their next answer."""
+        self._retiring = True
+        server, loop = self._server, asyncio.get_running_loop()
+        for exchange in self._in_flight:
+            exchange.keep_alive = False
+        for listener in self._listeners:
+            for connection in empty_and_close(listener):
+                if server is not None:
+                    await loop.connect_accepted_socket(server, connection)
+        self._listeners.clear()
 
     async def drain(self) -> None:
         """Tells clients and load balancers to go elsewhere: `/readyz` says 503 and every answer closes its connection. Calls are still served."""
@@ -180,7 +206,7 @@ class HttpEdge:
             del self._in_flight[exchange]
             if not self._in_flight:
                 self._idle.set()
-        return Written(keep_alive=exchange.keep_alive)
+        return self._kept if exchange.keep_alive else self._closing
 
     def _begin(self, request: web.BaseRequest) -> Exchange:
         exchange = Exchange(
@@ -190,7 +216,7 @@ class HttpEdge:
             date=self._date,
             write_timeout_s=self._options.write_timeout_s,
         )
-        if self._draining:
+        if self._draining or self._retiring:
             exchange.keep_alive = False
         return exchange
 
