@@ -5,6 +5,7 @@
 its libraries were looked for: without them the script says what to install.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -27,8 +28,11 @@ def main(find: Callable[[str], object | None] = find_spec) -> int:
             file=sys.stderr,
         )
         return 1
+    # What imports make stays, so looking for garbage meanwhile finds nothing, at a twentieth of the time to start.
+    gc.disable()
     from trunkline_server import cli  # noqa: PLC0415 - the look above comes first
 
+    gc.enable()
     return cli.main()
 
 

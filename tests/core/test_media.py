@@ -3,7 +3,7 @@
 
 import pytest
 
-from support.builders import make_message, make_request
+from support.builders import make_message
 from trunkline.v1.message_pb2 import ChatMessage, ContentPart, File, ImageUrl, InputAudio, VideoUrl
 from trunkline_server.core.media import find_media_faults, is_base64
 
@@ -12,7 +12,8 @@ def fault_fields(*parts: ContentPart) -> list[str]:
     """The places of the faults of a request whose second message has the parts."""
     message = ChatMessage()
     message.user.content.extend(parts)
-    return [fault.field for fault in find_media_faults(make_request(messages=[make_message(), message]))]
+    contents = [(0, make_message().user.content), (1, message.user.content)]
+    return [fault.field for fault in find_media_faults(contents)]
 
 
 def image(url: str) -> ContentPart:

@@ -11,7 +11,7 @@ from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Call, Principal
 from trunkline_server.core.errors import GatewayError
-from trunkline_server.edge.admission import ANONYMOUS, CallTerms
+from trunkline_server.edge.admission import ANONYMOUS, CallTerms, RandomPool
 
 TESTER = Principal(name="tester")
 NOW_S = 1000.0
@@ -183,3 +183,18 @@ def test_contradictions_are_refused() -> None:
     request.reasoning.effort = "high"
     with pytest.raises(GatewayError, match="reasoning_effort"):
         admit(request)
+
+
+def test_a_pool_gives_each_byte_once() -> None:
+    """Bytes come from the source in order, many at a time; what is too little for a draw is left unused."""
+    asked = []
+
+    def source(size: int) -> bytes:
+        asked.append(size)
+        return bytes(place % 251 for place in range(size))
+
+    pool = RandomPool(source)
+    assert [pool.draw(3), pool.draw(2)] == [b"\x00\x01\x02", b"\x03\x04"]
+    assert len(asked) == 1
+    assert all(len(pool.draw(100)) == 100 for _ in range(20))
+    assert len(asked) > 1

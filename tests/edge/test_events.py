@@ -8,7 +8,7 @@ from support.http_edge import make_codec
 from trunkline.jsonshape.v1.options_pb2 import ServerSentEvents
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
-from trunkline_server.edge.events import Framing, error_chunk, frame_events
+from trunkline_server.edge.events import Framing, error_chunk, frame_event, frame_events
 
 
 def test_framing_comes_from_the_options() -> None:
@@ -22,6 +22,7 @@ def test_framing_comes_from_the_options() -> None:
 def test_frame_events() -> None:
     """One event a text, in order."""
     assert frame_events([b"{}", b"[]"]) == b"data: {}\n\ndata: []\n\n"
+    assert frame_event(b"{}") == frame_events([b"{}"])
 
 
 def test_the_chunk_of_a_failure() -> None:

@@ -69,11 +69,7 @@ def write(generation: Generation, form: Literal["text", "json"], caplog: pytest.
     CallLog().keep(generation)
     [record] = caplog.records
     line = (JsonFormatter() if form == "json" else logging.Formatter()).format(record)
-    return (
-        line
-        if form == "text"
-        else re.sub(r'^\{"time": "[^"]+", "level": "info", "logger": "trunkline.call", ', "{", line)
-    )
+    return line if form == "text" else re.sub(r'^\{"time":"[^"]+","level":"info","logger":"trunkline.call",', "{", line)
 
 
 def test_a_text_line_says_it_all(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trunkline_server.telemetry.log_setup import set_up_logging
+from trunkline_server.telemetry.log_setup import GATHER_S, set_up_logging
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +74,34 @@ def test_lines_below_the_level_are_left_out() -> None:
     set_up_logging("text", "error", stream)
     logging.getLogger("trunkline.call").info("unseen")
     assert not stream.getvalue()
+
+
+async def test_lines_of_one_moment_are_written_together() -> None:
+    """Lines of calls wait a moment for one another; a warning takes all of them along at once."""
+    stream = io.StringIO()
+    set_up_logging("text", "info", stream)
+    logger = logging.getLogger("trunkline.call")
+    logger.info("one")
+    assert not stream.getvalue()
+    await asyncio.sleep(2 * GATHER_S)
+    assert stream.getvalue().endswith("one\n")
+    logger.info("two")
+    logger.warning("three")
+    assert [line.rpartition(" ")[2] for line in stream.getvalue().splitlines()] == ["one", "two", "three"]
+
+
+async def test_the_end_of_the_process_loses_no_line() -> None:
+    """Logging flushes its handlers when the process ends, and a new set-up those before it."""
+    stream = io.StringIO()
+    set_up_logging("text", "info", stream)
+    logging.getLogger("trunkline.call").info("one")
+    set_up_logging("text", "info", io.StringIO())
+    assert stream.getvalue().endswith("one\n")
+
+
+async def test_a_closed_stream_fails_no_call() -> None:
+    """Where the reader of the log has gone, lines are lost and nothing else."""
+    stream = io.StringIO()
+    set_up_logging("text", "info", stream)
+    stream.close()
+    logging.getLogger("trunkline.call").warning("unread")

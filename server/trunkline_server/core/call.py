@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +10,11 @@ from typing import Final
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 
 _RANDOM_BYTES: Final = 10
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
+_DIGIT_PAIRS: Final = tuple(high + low for high in _DIGITS for low in _DIGITS)
+_SHIFTS: Final = tuple(range(120, -1, -10))
+LARGE_REQUEST_BYTES: Final = 64 << 10
+"""From here on a request is read and written by a worker thread, since the event loop must not stand still for as long as that takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,7 @@ class Call:
     """One client request, checked and admitted.
 
     `headers` are those of the caller that its record shows, with lower-case names. `deadline_s` is a moment of the monotonic clock in seconds, after which nobody waits; `created_s` a moment of the wall clock in whole Unix seconds.
-    `streamed` says whether the client reads chunks as they come. `session_id` is the body's, else the header's, else None.
+    `size_bytes` is what the request took on the wire. `streamed` says whether the client reads chunks as they come. `session_id` is the body's, else the header's, else None.
     """
 
     generation_id: str
@@ -36,6 +40,7 @@ class Call:
     deadline_s: float
     streamed: bool
     wire: str
+    size_bytes: int = 0
     session_id: str | None = None
     wants_router_metadata: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -48,5 +53,6 @@ def make_generation_id(now_ms: int, random_bytes: bytes) -> str:
     """
     if len(random_bytes) != _RANDOM_BYTES:
         raise ValueError(f"{_RANDOM_BYTES} random bytes are due, not {len(random_bytes)}")
-    raw = now_ms.to_bytes(6, "big") + random_bytes
-    return "gen-" + base64.b32hexencode(raw).decode("ascii").rstrip("=").lower()
+    # 128 bits as thirteen pairs of digits: ten bits each, the last of 130 bits being zero. base64.b32hexencode takes four times as long.
+    bits = (now_ms << 80 | int.from_bytes(random_bytes, "big")) << 2
+    return "gen-" + "".join([_DIGIT_PAIRS[bits >> shift & 0x3FF] for shift in _SHIFTS])

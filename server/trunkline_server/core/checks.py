@@ -31,13 +31,15 @@ _LABEL_RULE: Final = "must be free of line breaks and other control characters"
 
 def check_request(request: ChatCompletionRequest) -> None:
     """Raises GatewayError: INVALID_REQUEST with all contradictions, or FEATURE_UNAVAILABLE naming the plugin or server tool asked for."""
-    checks = (_check_labels, _check_reasoning, _check_tools, _check_functions, _check_tool_results, find_media_faults)
-    faults = list(islice(chain.from_iterable(check(request) for check in checks), _MOST_FAULTS))
+    # Asking once what is set costs less than a look at each of the fields, most of which are not.
+    given = {field.name for field, _ in request.ListFields()}
+    checks = [check(request) for check, fields in _CHECKS if not fields.isdisjoint(given)]
+    faults = list(islice(chain.from_iterable(checks), _MOST_FAULTS))
     if faults:
         first = faults[0]
         message = f"The request cannot be served as it is: {first.field}: {first.description}."
         raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=faults)
-    unserved = list(islice(_find_unserved(request), _MOST_FAULTS))
+    unserved = [] if _SERVABLE.isdisjoint(given) else list(islice(_find_unserved(request), _MOST_FAULTS))
     if unserved:
         first = unserved[0]
         raise GatewayError(
@@ -102,17 +104,24 @@ def _check_functions(request: ChatCompletionRequest) -> Iterator[FieldFault]:
         yield FieldFault(field="function_call.name", description="must be the name of one of `functions`")
 
 
-def _check_tool_results(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+def _check_messages(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+    """Tool results without their call, and media that are none."""
     called: set[str] = set()
+    contents = []
     for index, message in enumerate(request.messages):
         kind = message.WhichOneof("message")
+        if kind is None:
+            continue
+        said = getattr(message, kind)
+        contents.append((index, said.content))
         if kind == "assistant":
-            called.update(call.id for call in message.assistant.tool_calls)
-        elif kind == "tool" and message.tool.tool_call_id not in called:
+            called.update(call.id for call in said.tool_calls)
+        elif kind == "tool" and said.tool_call_id not in called:
             yield FieldFault(
                 field=f"messages[{index}].tool_call_id",
                 description="must be the id of a tool call in an earlier assistant message",
             )
+    yield from find_media_faults(contents)
 
 
 def _find_unserved(request: ChatCompletionRequest) -> Iterator[FieldFault]:
@@ -163,3 +172,15 @@ def _tag_of(message: Message, oneof: str) -> str:
         if field.GetOptions().Extensions[options_pb2.field].keeps_tag and value.HasField(field.name):
             return str(getattr(value, field.name))
     return str(variant.GetOptions().Extensions[options_pb2.field].tags[0])
+
+
+_CHECKS: Final = (
+    (_check_labels, frozenset((*_LABELS, "metadata"))),
+    (_check_reasoning, frozenset({"reasoning", "reasoning_effort"})),
+    (_check_tools, frozenset({"tools", "tool_choice"})),
+    (_check_functions, frozenset({"functions", "function_call"})),
+    (_check_messages, frozenset({"messages"})),
+)
+"""What is checked where at least one of some fields is set."""
+_SERVABLE: Final = frozenset({"plugins", "tools", "tool_choice", "transforms"})
+"""The fields by which something can be asked for that is not served."""

@@ -21,6 +21,7 @@ from trunkline.v1.chat_response_pb2 import (
     Delta,
     FinishReason,
     FunctionCallDelta,
+    ToolCallDelta,
 )
 from trunkline.v1.error_pb2 import ErrorBody
 from trunkline.v1.message_pb2 import AssistantMessage, AudioOutput, FunctionCall, ReasoningDetail, ToolCall
@@ -40,8 +41,10 @@ _PLAIN_CHOICE: Final = frozenset({"index", "delta"})
 _TEXTS: Final[tuple[Literal["content", "reasoning", "refusal"], ...]] = ("content", "reasoning", "refusal")
 _MERGED_TEXTS: Final = frozenset(_TEXTS)
 _SOUNDS: Final[tuple[Literal["data", "transcript"], ...]] = ("data", "transcript")
+_NO_FINISH: Final = FinishReason.FINISH_REASON_UNSPECIFIED
 _PADDED: Final = re.compile(r"[^=]+=*")
-_Place = tuple[str, int, str, int, str, str, str, str]
+_Text = Literal["content", "reasoning", "refusal"]
+_Place = tuple[_Text, int, str, int, str, str, str, str]
 
 
 def has_content(chunk: ChatCompletionChunk) -> bool:
@@ -78,6 +81,9 @@ def merge_deltas(batch: list[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
     run: _Place | None = None
     pieces: list[str] = []
     for chunk in batch:
+        if run is not None and (piece := _take_text(chunk, run[0], merged[-1])):
+            pieces.append(piece)
+            continue
         place = _text_place(chunk)
         if place is not None and place == run:
             pieces.append(getattr(chunk.choices[0].delta, place[0]))
@@ -85,9 +91,28 @@ def merge_deltas(batch: list[ChatCompletionChunk]) -> list[ChatCompletionChunk]:
         _close_run(merged, run, pieces)
         merged.append(chunk)
         run = place
-        pieces = [] if place is None else [getattr(chunk.choices[0].delta, place[0])]
+        if place is not None:
+            delta = chunk.choices[0].delta
+            pieces = [getattr(delta, place[0])]
+            delta.ClearField(place[0])  # until the run is closed: what is left is what its other chunks must equal
     _close_run(merged, run, pieces)
     return merged
+
+
+def _take_text(chunk: ChatCompletionChunk, name: _Text, first: ChatCompletionChunk) -> str:
+    """Takes the text out of a chunk that differs from the first of its run, which has lost its own, in nothing else. "" where it differs, or may."""
+    choices = chunk.choices
+    if len(choices) != 1:
+        return ""
+    delta = choices[0].delta
+    piece: str = getattr(delta, name)
+    if not piece:
+        return ""
+    delta.ClearField(name)
+    if chunk == first:
+        return piece
+    setattr(delta, name, piece)
+    return ""
 
 
 def _text_place(chunk: ChatCompletionChunk) -> _Place | None:
@@ -114,7 +139,7 @@ def _text_place(chunk: ChatCompletionChunk) -> _Place | None:
 
 
 def _close_run(merged: list[ChatCompletionChunk], run: _Place | None, pieces: list[str]) -> None:
-    if run is not None and len(pieces) > 1:
+    if run is not None:
         setattr(merged[-1].choices[0].delta, run[0], "".join(pieces))
 
 
@@ -162,7 +187,11 @@ class Fold:
                 getattr(answer, name).CopyFrom(getattr(chunk, name))
         self.has_content = self.has_content or has_content(chunk)
         for choice in chunk.choices:
-            self._choices.setdefault(choice.index, _ChoiceFold()).add(choice)
+            index = choice.index
+            known = self._choices.get(index)
+            if known is None:
+                self._choices[index] = known = _ChoiceFold()
+            known.add(choice)
 
 
 class _ChoiceFold:
@@ -176,19 +205,24 @@ class _ChoiceFold:
         self._function_call: tuple[FunctionCall, list[str]] | None = None
         self._sound: dict[Literal["data", "transcript"], list[str]] = {}
         self._said = Choice()
-        self.finish_reason: FinishReason.ValueType = FinishReason.FINISH_REASON_UNSPECIFIED
+        self.finish_reason: FinishReason.ValueType = _NO_FINISH
 
     def add(self, choice: ChunkChoice) -> None:
-        if choice.finish_reason:
-            self.finish_reason = choice.finish_reason
-        if choice.HasField("native_finish_reason"):
-            self._said.native_finish_reason = choice.native_finish_reason
-        if choice.HasField("logprobs"):
-            self._said.logprobs.MergeFrom(choice.logprobs)
-        if choice.HasField("error"):
-            self._said.error.CopyFrom(choice.error)
-        self._said.extra.update(choice.extra)
-        self._add_delta(choice.delta)
+        # To list what is set costs less than to ask for each field: a delta has one or two.
+        for field, value in choice.ListFields():
+            match field.name:
+                case "delta":
+                    self._add_delta(value)
+                case "finish_reason":
+                    self.finish_reason = value
+                case "native_finish_reason":
+                    self._said.native_finish_reason = value
+                case "logprobs":
+                    self._said.logprobs.MergeFrom(value)
+                case "error":
+                    self._said.error.CopyFrom(value)
+                case "extra":
+                    self._said.extra.update(value)
 
     def write(self, choice: Choice) -> None:
         """Writes the sum into an empty choice."""
@@ -221,26 +255,34 @@ class _ChoiceFold:
             message.audio.transcript = "".join(self._sound["transcript"])
 
     def _add_delta(self, delta: Delta) -> None:
-        for name in _TEXTS:
-            if delta.HasField(name):
-                self._texts.setdefault(name, []).append(getattr(delta, name))
-        for detail in delta.reasoning_details:
-            self._add_detail(detail)
-        for piece in delta.tool_calls:
-            call, arguments = self._tool_calls.setdefault(piece.index, (ToolCall(), []))
-            call.id = call.id or piece.id
-            call.extra.update(piece.extra)
-            _add_function(call.function, arguments, piece.function)
-        rest = self._rest
-        rest.images.extend(delta.images)
-        rest.annotations.extend(delta.annotations)
-        rest.extra.update(delta.extra)
-        if delta.HasField("audio"):
-            self._add_audio(delta.audio)
-        if delta.HasField("function_call"):
-            if self._function_call is None:
-                self._function_call = (FunctionCall(), [])
-            _add_function(*self._function_call, delta.function_call)
+        for field, value in delta.ListFields():
+            match field.name:
+                case "content" | "reasoning" | "refusal" as name:
+                    self._texts.setdefault(name, []).append(value)
+                case "reasoning_details":
+                    for detail in value:
+                        self._add_detail(detail)
+                case "tool_calls":
+                    for piece in value:
+                        self._add_tool_call(piece)
+                case "images":
+                    self._rest.images.extend(value)
+                case "annotations":
+                    self._rest.annotations.extend(value)
+                case "extra":
+                    self._rest.extra.update(value)
+                case "audio":
+                    self._add_audio(value)
+                case "function_call":
+                    if self._function_call is None:
+                        self._function_call = (FunctionCall(), [])
+                    _add_function(*self._function_call, value)
+
+    def _add_tool_call(self, piece: ToolCallDelta) -> None:
+        call, arguments = self._tool_calls.setdefault(piece.index, (ToolCall(), []))
+        call.id = call.id or piece.id
+        call.extra.update(piece.extra)
+        _add_function(call.function, arguments, piece.function)
 
     def _add_audio(self, piece: AudioOutput) -> None:
         for name in _SOUNDS:

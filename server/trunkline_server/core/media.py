@@ -7,13 +7,13 @@ Nothing is decoded, parsed or fetched here. An address may have the schemes that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.message_pb2 import ContentPart
 from trunkline_server.core.errors import FieldFault
 
+_MEDIA: Final = frozenset({"image_url", "video_url", "input_audio", "file"})
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:")
 _FETCHED: Final = frozenset({"https:", "http:"})
 _DATA: Final = "data:"
@@ -26,14 +26,12 @@ _DATA_RULE: Final = "must be a data URL of a media type and padded base64: data:
 _BASE64_RULE: Final = "must be padded base64"
 
 
-def find_media_faults(request: ChatCompletionRequest) -> Iterator[FieldFault]:
-    """The parts of all messages that are not what their field says."""
-    for index, message in enumerate(request.messages):
-        kind = message.WhichOneof("message")
-        if kind is None:
-            continue
-        for place, part in enumerate(getattr(message, kind).content):
-            yield from _part_faults(part, f"messages[{index}].content[{place}]")
+def find_media_faults(contents: Iterable[tuple[int, Iterable[ContentPart]]]) -> Iterator[FieldFault]:
+    """The parts that are not what their field says. `contents` are the places of messages among the request's, and their content."""
+    for index, content in contents:
+        for place, part in enumerate(content):
+            if part.WhichOneof("part") in _MEDIA:
+                yield from _part_faults(part, f"messages[{index}].content[{place}]")
 
 
 def is_base64(text: str) -> bool:

@@ -18,7 +18,7 @@ from trunkline_server.core.call import Call, Principal
 from trunkline_server.core.record import Generation
 
 Batch = list[ChatCompletionChunk]
-"""The chunks that one network read produced, in order; may be empty."""
+"""The chunks that one network read produced, in order; may be empty. Who takes it from a Gateway may clear it: what waits for a slow client is not held twice."""
 UnaryRpc = Callable[[Message, Principal], Awaitable[Message]]
 """The work of a unary RPC, whichever wire asks: request and principal in, response out. Raises GatewayError."""
 

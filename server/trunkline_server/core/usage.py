@@ -11,6 +11,7 @@ from trunkline.v1.usage_pb2 import Usage
 
 _BYTES_PER_TOKEN: Final = 4
 _HIGHEST_PUSD: Final = 2**63 - 1
+_NO_PARTS: Final[tuple[tuple[int, int], ...]] = ()
 
 
 def estimate_tokens(size_bytes: int) -> int:
@@ -49,23 +50,28 @@ def price_usage(usage: Usage, prices_pusd: Mapping[str, int]) -> None:
         return
     prompt_price = prices_pusd.get("prompt", 0)
     completion_price = prices_pusd.get("completion", 0)
-    read = usage.prompt_tokens_details
-    made = usage.completion_tokens_details
-    prompt_parts = (
-        (read.cached_tokens, prices_pusd.get("input_cache_read", prompt_price)),
-        (read.cache_write_tokens, prices_pusd.get("input_cache_write", prompt_price)),
-        (read.audio_tokens, prices_pusd.get("audio", prompt_price)),
-    )
-    completion_parts = (
-        (made.reasoning_tokens, prices_pusd.get("internal_reasoning", completion_price)),
-        (made.audio_tokens, prices_pusd.get("audio_output", completion_price)),
-    )
+    prompt_parts = completion_parts = _NO_PARTS
+    if usage.HasField("prompt_tokens_details"):
+        read = usage.prompt_tokens_details
+        prompt_parts = (
+            (read.cached_tokens, prices_pusd.get("input_cache_read", prompt_price)),
+            (read.cache_write_tokens, prices_pusd.get("input_cache_write", prompt_price)),
+            (read.audio_tokens, prices_pusd.get("audio", prompt_price)),
+        )
+    if usage.HasField("completion_tokens_details"):
+        made = usage.completion_tokens_details
+        completion_parts = (
+            (made.reasoning_tokens, prices_pusd.get("internal_reasoning", completion_price)),
+            (made.audio_tokens, prices_pusd.get("audio_output", completion_price)),
+        )
     prompt_pusd = _price_parts(usage.prompt_tokens, prompt_price, prompt_parts) + prices_pusd.get("request", 0)
     completion_pusd = _price_parts(usage.completion_tokens, completion_price, completion_parts)
-    usage.cost_pusd = min(prompt_pusd + completion_pusd, _HIGHEST_PUSD)
-    usage.cost_details.upstream_inference_cost_pusd = usage.cost_pusd
-    usage.cost_details.upstream_inference_prompt_cost_pusd = min(prompt_pusd, _HIGHEST_PUSD)
-    usage.cost_details.upstream_inference_completions_cost_pusd = min(completion_pusd, _HIGHEST_PUSD)
+    cost_pusd = min(prompt_pusd + completion_pusd, _HIGHEST_PUSD)
+    usage.cost_pusd = cost_pusd
+    details = usage.cost_details
+    details.upstream_inference_cost_pusd = cost_pusd
+    details.upstream_inference_prompt_cost_pusd = min(prompt_pusd, _HIGHEST_PUSD)
+    details.upstream_inference_completions_cost_pusd = min(completion_pusd, _HIGHEST_PUSD)
 
 
 def waive_cost(usage: Usage) -> None:
@@ -75,6 +81,8 @@ def waive_cost(usage: Usage) -> None:
 
 def _price_parts(total_tokens: int, base_price: int, parts: tuple[tuple[int, int], ...]) -> int:
     """The cost of tokens of which some parts have prices of their own. Parts beyond the total do not make the rest negative."""
+    if not parts:
+        return max(0, total_tokens) * base_price
     counted = [(max(0, count), price) for count, price in parts]
     rest = max(0, total_tokens - sum(count for count, _ in counted))
     return rest * base_price + sum(count * price for count, price in counted)

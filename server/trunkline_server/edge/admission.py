@@ -28,6 +28,7 @@ _BLANKS: Final = " \t"
 # What the record shows of who called.
 _CALLER_HEADERS: Final = ("user-agent", "referer", "http-referer")
 _LONGEST_KEY: Final = 512
+_POOL_BYTES: Final = 512
 _MARGIN: Final = 0.1
 _LONGEST_MARGIN_S: Final = 0.1
 _LONGEST_REQUEST_ID: Final = 128
@@ -47,13 +48,29 @@ class CallTerms:
     """What the wire says about a call besides its request.
 
     `wire` is "grpc" or "http"; `headers` are lower-case names to values; `timeout_s` is the limit that the wire itself carries (gRPC's deadline; None: none),
-    which wins over the header.
+    which wins over the header. `size_bytes` is what the request takes.
     """
 
     wire: str
     streamed: bool
+    size_bytes: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
+
+
+class RandomPool:
+    """Random bytes from a source that is asked for many at a time, since each question is a system call. None is given twice."""
+
+    def __init__(self, source: Callable[[int], bytes]) -> None:
+        self._source = source
+        self._left = b""
+
+    def draw(self, size: int) -> bytes:
+        """So many bytes, at most as many as the pool holds."""
+        if len(self._left) < size:
+            self._left = self._source(_POOL_BYTES)
+        drawn, self._left = self._left[:size], self._left[size:]
+        return drawn
 
 
 class Admission:
@@ -134,6 +151,7 @@ class Admission:
             deadline_s=self._monotonic_s() + self._timeout_s(terms),
             streamed=terms.streamed,
             wire=terms.wire,
+            size_bytes=terms.size_bytes,
             session_id=_session_id(request, terms.headers),
             wants_router_metadata=terms.headers.get(ROUTER_METADATA_HEADER, "").lower() == "enabled",
             headers={name: terms.headers[name] for name in _CALLER_HEADERS if name in terms.headers},

@@ -30,6 +30,11 @@ def frame_events(texts: Iterable[bytes]) -> bytes:
     return b"".join([b"data: %b\n\n" % text for text in texts])
 
 
+def frame_event(text: bytes) -> bytes:
+    """One JSON text as an event."""
+    return b"data: %b\n\n" % text
+
+
 def error_chunk(
     error: GatewayError, *, generation_id: str, created_s: int, model: str, provider: str
 ) -> ChatCompletionChunk:

@@ -19,6 +19,9 @@ from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch
 from trunkline_server.core.usage import count_prompt_bytes, estimate_usage, price_usage, waive_cost
 
+# Names of an enum are looked up by Python code each time they are asked for.
+_NO_FINISH: Final = FinishReason.FINISH_REASON_UNSPECIFIED
+_FAILED: Final = FinishReason.FINISH_REASON_ERROR
 _BESIDE_DELTA: Final = frozenset({"index", "delta"})
 
 
@@ -37,7 +40,7 @@ class Answer:
         self.endpoint = endpoint
         self.upstream_id = ""
         self.service_tier = ""
-        self.finish_reason = FinishReason.FINISH_REASON_UNSPECIFIED
+        self.finish_reason = _NO_FINISH
         self.native_finish_reason = ""
         self.images_made = 0
         self._request = call.request
@@ -64,7 +67,10 @@ class Answer:
 
     def accept(self, batch: Batch) -> Batch:
         """The part of a decoded batch that leaves now; empty until the first content."""
-        leaving = [chunk for chunk in batch if self._keep(chunk)]
+        if len(batch) == 1:  # the usual batch of a stream
+            leaving = batch if self._keep(batch[0]) else []
+        else:
+            leaving = [chunk for chunk in batch if self._keep(chunk)]
         if self._unsaid is None:
             return leaving
         self._unsaid.extend(leaving)
@@ -101,7 +107,7 @@ class Answer:
 
     def _is_free(self, usage: Usage) -> bool:
         """Whether the provider failed, or said nothing and gave no reason: the caller pays for neither."""
-        if self.finish_reason == FinishReason.FINISH_REASON_ERROR:
+        if self.finish_reason == _FAILED:
             return True
         return usage.completion_tokens <= 0 and not self.native_finish_reason
 
@@ -112,10 +118,15 @@ class Answer:
             self._told.CopyFrom(chunk.usage)
             chunk.ClearField("usage")
             self.service_tier = chunk.service_tier or self.service_tier
-        gone = [place for place, choice in enumerate(chunk.choices) if not self._keep_choice(choice)]
-        for place in reversed(gone):
-            del chunk.choices[place]
-        if not chunk.choices and not chunk.HasField("debug"):
+        choices = chunk.choices
+        left = len(choices)
+        if left == 1:
+            if not self._keep_choice(choices[0]):
+                del choices[0]
+                left = 0
+        elif left:
+            left = self._keep_choices(chunk)
+        if not left and not chunk.HasField("debug"):
             # What is said once may be said in the chunk that brings usage: it goes into ours.
             if chunk.HasField("service_tier"):
                 self._last.service_tier = chunk.service_tier
@@ -125,28 +136,53 @@ class Answer:
         self._sign(chunk)
         return True
 
+    def _keep_choices(self, chunk: ChatCompletionChunk) -> int:
+        """Takes out the choices of which nothing is left. How many stay."""
+        gone = [place for place, choice in enumerate(chunk.choices) if not self._keep_choice(choice)]
+        for place in reversed(gone):
+            del chunk.choices[place]
+        return len(chunk.choices)
+
     def _keep_choice(self, choice: ChunkChoice) -> bool:
         """Counts and clears a choice; False where nothing is left of it, or where it had ended before."""
         index = choice.index
         if index in self._ended:
             return False
-        if self._told is None:
-            self._completion_bytes += _size_of_text(choice.delta)
-        self.images_made += len(choice.delta.images)
+        delta = choice.delta
+        self._count(delta)
         is_new = index not in self._open
-        if choice.finish_reason:
+        finish_reason = choice.finish_reason
+        if finish_reason:
             if not self._ended:
-                self.finish_reason = choice.finish_reason
+                self.finish_reason = finish_reason
                 self.native_finish_reason = choice.native_finish_reason
             self._open.discard(index)
             self._ended.add(index)
-        else:
+        elif is_new:
             self._open.add(index)
-        if not self._hides_reasoning or not (choice.delta.reasoning or choice.delta.reasoning_details):
+        if not self._hides_reasoning or not (delta.reasoning or delta.reasoning_details):
             return True
-        choice.delta.ClearField("reasoning")
-        choice.delta.ClearField("reasoning_details")
-        return (is_new and bool(choice.delta.role)) or _says_anything(choice)
+        delta.ClearField("reasoning")
+        delta.ClearField("reasoning_details")
+        return (is_new and bool(delta.role)) or _says_anything(choice)
+
+    def _count(self, delta: Delta) -> None:
+        """Counts images, and UTF-8 bytes of what the model wrote, for an estimate of tokens. Pictures and sound have no bytes of that kind."""
+        size = 0
+        # To list what is set costs less than to ask for each field: a delta has one or two.
+        for field, value in delta.ListFields():
+            match field.name:
+                case "content" | "reasoning" | "refusal":
+                    size += len(value) if value.isascii() else len(value.encode())
+                case "tool_calls":
+                    for call in value:
+                        size += len(call.function.name.encode()) + len(call.function.arguments.encode())
+                case "function_call":
+                    size += len(value.name.encode()) + len(value.arguments.encode())
+                case "images":
+                    self.images_made += len(value)
+        if self._told is None:
+            self._completion_bytes += size
 
     def _sign(self, chunk: ChatCompletionChunk) -> None:
         if not self.upstream_id:
@@ -160,7 +196,9 @@ class Answer:
 
 def _hides_reasoning(call: Call) -> bool:
     request = call.request
-    return request.reasoning.exclude or (request.HasField("include_reasoning") and not request.include_reasoning)
+    if request.HasField("reasoning") and request.reasoning.exclude:
+        return True
+    return request.HasField("include_reasoning") and not request.include_reasoning
 
 
 def _says_anything(choice: ChunkChoice) -> bool:
@@ -168,13 +206,3 @@ def _says_anything(choice: ChunkChoice) -> bool:
     if any(field.name not in _BESIDE_DELTA for field, _ in choice.ListFields()):
         return True
     return any(field.name != "role" and value != "" for field, value in choice.delta.ListFields())
-
-
-def _size_of_text(delta: Delta) -> int:
-    """UTF-8 bytes of what the model wrote, for an estimate of tokens. Images and sound count nothing."""
-    size = len(delta.content.encode()) + len(delta.reasoning.encode()) + len(delta.refusal.encode())
-    for call in delta.tool_calls:
-        size += len(call.function.name.encode()) + len(call.function.arguments.encode())
-    if delta.HasField("function_call"):
-        size += len(delta.function_call.name.encode()) + len(delta.function_call.arguments.encode())
-    return size

@@ -26,12 +26,15 @@ async def attempt(
     last: Batch = []
     patience_s = request.first_byte_timeout_s
     said_s = monotonic_s()
-    async with upstream.send(request) as answer:
+    sending = upstream.send(request)
+    del request  # its body may be large, and the answer take minutes
+    async with sending as answer:
         decoder = dialect.decoder(status=answer.status, headers=answer.headers)
         blocks = answer.blocks()
         try:
             async for block in blocks:
                 batch = decoder.feed(block)
+                del block
                 if batch:
                     yield batch
                     said_s, patience_s = monotonic_s(), LONGEST_EMPTINESS_S

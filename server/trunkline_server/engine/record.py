@@ -107,6 +107,8 @@ class CallStory:
         request, headers = call.request, call.headers
         now_s, first_s = self._monotonic_s(), self._first_content_s
         media, sounds = _count_media(request)
+        endpoint = None if answer is None else answer.endpoint
+        cached, reasoning, images = _detailed_tokens(usage)
         return Generation(
             generation_id=call.generation_id,
             request_id=call.request_id,
@@ -114,9 +116,9 @@ class CallStory:
             wire=call.wire,
             streamed=call.streamed,
             model=_brief(request.model or next(iter(request.models), "")) or "",
-            endpoint_model=None if answer is None else answer.endpoint.model,
-            provider=None if answer is None else answer.endpoint.provider.slug,
-            provider_name=None if answer is None else answer.endpoint.provider.name,
+            endpoint_model=None if endpoint is None else endpoint.model,
+            provider=None if endpoint is None else endpoint.provider.slug,
+            provider_name=None if endpoint is None else endpoint.provider.name,
             attempts=tuple(self.failures),
             tries=(*self._tries, *(() if answer is None else (self._attempt(answer, self._http_status()),))),
             status=self._status,
@@ -127,9 +129,9 @@ class CallStory:
             first_token_ms=None if first_s is None else (first_s - self._begun_s) * 1000,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            cached_tokens=usage.prompt_tokens_details.cached_tokens,
-            reasoning_tokens=usage.completion_tokens_details.reasoning_tokens,
-            image_tokens=usage.completion_tokens_details.image_tokens,
+            cached_tokens=cached,
+            reasoning_tokens=reasoning,
+            image_tokens=images,
             cost_pusd=usage.cost_pusd if usage.HasField("cost_pusd") else None,
             upstream_cost_pusd=_upstream_cost(usage),
             upstream_id=None if answer is None else _brief(answer.upstream_id),
@@ -192,6 +194,15 @@ def _brief_error(error: GatewayError) -> ErrorBody:
         body.metadata.ClearField("faults")
         body.message = body.message[:_LONGEST_TEXT]
     return body
+
+
+def _detailed_tokens(usage: Usage) -> tuple[int, int, int]:
+    """How many tokens were read from a cache, spent on reasoning, and on images."""
+    cached = usage.prompt_tokens_details.cached_tokens if usage.HasField("prompt_tokens_details") else 0
+    if not usage.HasField("completion_tokens_details"):
+        return cached, 0, 0
+    made = usage.completion_tokens_details
+    return cached, made.reasoning_tokens, made.image_tokens
 
 
 def _upstream_cost(usage: Usage) -> int | None:

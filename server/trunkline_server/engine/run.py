@@ -14,7 +14,7 @@ from contextlib import aclosing
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.catalog.entry import Catalog, Endpoint
-from trunkline_server.core.call import Call
+from trunkline_server.core.call import LARGE_REQUEST_BYTES, Call
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, RecordKeeper, Upstream, UpstreamRequest
 from trunkline_server.dialects.base import Dialect, RenderedRequest
@@ -59,11 +59,17 @@ class Engine:
                 answer = Answer(call, endpoint, debug)
                 story.begin_attempt(answer)
                 try:
-                    rendered = self._render(call, endpoint, debug)
+                    if call.size_bytes < LARGE_REQUEST_BYTES:
+                        rendered = self._render(call, endpoint, debug)
+                    else:
+                        rendered = await asyncio.to_thread(self._render, call, endpoint, debug)
                     story.leave_out(rendered.dropped)
                     async with aclosing(self._attempt(call, endpoint, rendered, len(rest))) as batches:
+                        del rendered  # the attempt lets go of the body once it is sent
                         async for batch in batches:
                             leaving = answer.accept(batch)
+                            if leaving is not batch:
+                                batch.clear()
                             if leaving:
                                 story.saw_content()
                                 yield leaving

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codec: compiled once from descriptors, used by the HTTP edge and the dialects (JSON) and by the gRPC edge (validation).
 
-Contradictions of the contract are found by `Codec.compile`. The functions of a message are written and executed when it is first used, together with
-those of all that it holds; `Codec.load` does it ahead of the first call.
+Contradictions of the contract are found by `Codec.compile`. The functions of a message are written and executed when they are first used, which takes
+about a millisecond; `Codec.load` does it ahead of the first call.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import orjson
@@ -35,13 +36,14 @@ _M = TypeVar("_M", bound=Message)
 Mode: TypeAlias = Literal["decode", "decode_loosely", "encode_answer", "encode_request", "validate"]
 """What generated code is for. `validate` holds the strict decoder as well, for catch-all keys that name a field."""
 
-_PREFIXES: Final[Mapping[Mode, str]] = {
-    "decode": "decode",
-    "decode_loosely": "decode",
-    "encode_answer": "encode",
-    "encode_request": "encode",
-    "validate": "validate",
+_PREFIXES: Final[Mapping[Mode, tuple[str, ...]]] = {
+    "decode": ("decode",),
+    "decode_loosely": ("decode",),
+    "encode_answer": ("encode", "bare"),
+    "encode_request": ("encode", "bare"),
+    "validate": ("validate", "decode"),
 }
+"""What begins the names of the functions that a message's code calls for the messages it holds; the first is the one that is asked for."""
 
 
 class Codec:
@@ -50,7 +52,8 @@ class Codec:
     def __init__(self, plans: Mapping[str, MessagePlan], refused: frozenset[str]) -> None:
         self.plans = plans
         self._refused = refused
-        self._spaces: dict[Mode, dict[str, Any]] = {mode: self._namespace(refused) for mode in _PREFIXES}
+        self._written: set[tuple[Mode, str]] = set()
+        self._spaces: dict[Mode, dict[str, Any]] = {mode: self._namespace(mode) for mode in _PREFIXES}
         self._decode: dict[type[Message], Callable[..., bool]] = {}
         self._decode_loosely: dict[type[Message], Callable[..., bool]] = {}
         self._encode_answer: dict[type[Message], Callable[..., Any]] = {}
@@ -112,7 +115,7 @@ class Codec:
         return orjson.dumps(function(message))
 
     def load(self, messages: Iterable[type[Message]], modes: Iterable[Mode]) -> None:
-        """Make the functions of messages now, so that the first call need not."""
+        """Make the functions of messages now, so that the first call need not. What they hold is left to the first call that uses it."""
         for mode in modes:
             for message in messages:
                 self._ready(mode, message)
@@ -129,39 +132,46 @@ class Codec:
                 return write_decoder(plan, self.plans, strict=True) + write_validator(plan, self.plans)
 
     def _ready(self, mode: Mode, message: type[Message]) -> Callable[..., Any]:
-        """Execute the code of a message and of all that it holds, each once per mode, and remember its function."""
+        """Execute the code of a message and remember its function."""
         name = message.DESCRIPTOR.full_name
-        space = self._spaces[mode]
-        wanted = function_name(_PREFIXES[mode], name)
-        for held in sorted(self._closure(name)):
-            if function_name(_PREFIXES[mode], held) not in space:
-                code = compile(self.source(mode, held), f"<jsonshape {mode} {held}>", "exec")
-                exec(code, space)  # noqa: S102 - written from the contract alone
-        function: Callable[..., Any] = space[wanted]
-        table: dict[type[Message], Callable[..., Any]] = getattr(self, f"_{mode}")
-        table[message] = function
-        return function
-
-    def _closure(self, name: str) -> set[str]:
         if name not in self.plans:
             raise KeyError(
                 f"{name} is not among the compiled messages; name it, or one that holds it, to Codec.compile"
             )
-        found: set[str] = set()
-        waiting = {name}
-        while waiting:
-            found |= waiting
-            waiting = {held for one in waiting for held in self.plans[one].refers} - found
-        return found
+        self._write(mode, name)
+        function: Callable[..., Any] = self._spaces[mode][function_name(_PREFIXES[mode][0], name)]
+        table: dict[type[Message], Callable[..., Any]] = getattr(self, f"_{mode}")
+        table[message] = function
+        return function
 
-    def _namespace(self, refused: frozenset[str]) -> dict[str, Any]:
-        """Make the names that generated code may use beside its own."""
+    def _write(self, mode: Mode, name: str) -> None:
+        """Execute the code of a message, once per mode."""
+        if (mode, name) in self._written:
+            return
+        code = compile(self.source(mode, name), f"<jsonshape {mode} {name}>", "exec")
+        # Apart first: another thread may call these functions as soon as they are to be found, and then needs all of them.
+        names: dict[str, Any] = {}
+        exec(code, self._spaces[mode], names)  # noqa: S102 - written from the contract alone
+        self._spaces[mode].update(names)
+        self._written.add((mode, name))
+
+    def _stand_in(self, mode: Mode, name: str, prefix: str) -> Callable[..., Any]:
+        """A function that puts the real one in its place when it is first called. Most calls use few of the messages that they could hold."""
+
+        def write_and_call(*arguments: Any) -> Any:
+            self._write(mode, name)
+            return self._spaces[mode][function_name(prefix, name)](*arguments)
+
+        return write_and_call
+
+    def _namespace(self, mode: Mode) -> dict[str, Any]:
+        """Make the names that generated code may use beside its own: stand-ins for the functions of every message, and what all of them call."""
         space: dict[str, Any] = {
             "re": re,
             "Fragment": orjson.Fragment,
             "INFINITY": float("inf"),
             "MAX_DEPTH": parse.MAX_DEPTH,
-            "REFUSED": refused,
+            "REFUSED": self._refused,
             "by_descriptor": self._by_descriptor,
             "field_of": self._field_of,
         }
@@ -169,6 +179,8 @@ class Codec:
             space.update(
                 (name, item) for name, item in vars(module).items() if not name.startswith("_") and callable(item)
             )
+        for name, prefix in product(self.plans, _PREFIXES[mode]):
+            space[function_name(prefix, name)] = self._stand_in(mode, name, prefix)
         return space
 
     def _field_of(self, message: str, name: str) -> FieldDescriptor:

@@ -149,7 +149,9 @@ def _parse(text: str, path: Path, faults: Faults) -> Any:
     except JsonFaults as error:
         add_fault(faults, path, f"JSON text: {error.faults[0].message}", text)
         return _BROKEN
-    if path_depth(path) + text_depth(encoded) > MAX_DEPTH:
+    # What text opens bounds how deep it nests, and nearly always settles it.
+    around = path_depth(path)
+    if around + encoded.count(b"[") + encoded.count(b"{") > MAX_DEPTH and around + text_depth(encoded) > MAX_DEPTH:
         add_fault(faults, path, f"nested at most {MAX_DEPTH} deep, with the body around it", value)
         return _BROKEN
     return value

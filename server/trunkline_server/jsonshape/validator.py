@@ -18,10 +18,13 @@ from trunkline_server.jsonshape.plan import Kind, Shape
 from trunkline_server.jsonshape.source import Source, attribute, function_name, mangled, set_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from trunkline_server.jsonshape.plan import Layout, Member, MessagePlan, Union, Variant
+    from trunkline_server.jsonshape.plan import Layout, Member, MessagePlan, Slot, Union, Variant
+
+_WIDE = 8
+"""From so many fields on a message is asked once which of them are set, instead of once for each: most requests set few."""
 
 
 def write_validator(plan: MessagePlan, plans: Mapping[str, MessagePlan]) -> str:
@@ -36,6 +39,9 @@ class _ValidatorWriter:
         self.source = Source()
         self.line = self.source.line
         self.block = self.source.block
+        # The variable with the fields that are set, where a message was asked for all of them; and the fields looked up there.
+        self._given = ""
+        self._keyed: dict[str, Member] = {}
 
     def write(self) -> str:
         plan = self.plan
@@ -52,6 +58,8 @@ class _ValidatorWriter:
         elif plan.bare:
             with self._function():
                 self._field(plan.members[0], ("m", plan.members[0].name), "path")
+        for name, member in self._keyed.items():
+            self.line(f"{name} = field_of({member.owner!r}, {member.name!r})")
         return self.source.text()
 
     def _function(self, variant: str = "") -> AbstractContextManager[None]:
@@ -59,6 +67,12 @@ class _ValidatorWriter:
 
     def _local(self, member: Member) -> str:
         return mangled(member.owner)
+
+    def _key(self, member: Member) -> str:
+        """The name of the field's descriptor, which is then bound."""
+        name = f"FIELD__{self._local(member)}__{member.name}"
+        self._keyed[name] = member
+        return name
 
     def _constants(self, member: Member) -> None:
         checks.bind_patterns(self.source, self._local(member), member)
@@ -152,10 +166,15 @@ class _ValidatorWriter:
             name = f"m{place + 1}" if holder else "m"
             if holder:
                 self.line(f"{name} = {attribute(holder)}")
-            self.line(f"has_{name} = {name}.HasField")
-            for slot in slots:
-                if slot.holder == holder:
-                    self._field(slot.member, (name, slot.member.name), f"(path, {slot.member.key!r})")
+            self._fields([slot for slot in slots if slot.holder == holder], name)
+
+    def _fields(self, slots: Sequence[Slot], name: str) -> None:
+        """Write the checks of the fields of one message, which is in the variable `name`."""
+        self._given = f"given_{name}" if len(slots) >= _WIDE else ""
+        self.line(f"{self._given} = dict({name}.ListFields())" if self._given else f"has_{name} = {name}.HasField")
+        for slot in slots:
+            self._field(slot.member, (name, slot.member.name), f"(path, {slot.member.key!r})")
+        self._given = ""
 
     # -- one field
 
@@ -168,7 +187,7 @@ class _ValidatorWriter:
             return
         needed = self._needed(member)
         if member.presence:
-            given = f"if has_{holder}({name!r}):"
+            given = f"if {self._key(member)} in {self._given}:" if self._given else f"if has_{holder}({name!r}):"
         else:
             always = member.rule.required and not needed and not member.rule.constant
             given = "" if always else f"if {holder}.{name}:"
@@ -241,8 +260,14 @@ class _ValidatorWriter:
         keyed = member.shape is Shape.MAP and checks.key_test("", member, "k")
         if not self._looked_at(member):
             return
-        self.line(f"items = {'.'.join(place)}")
-        with self.block("if items:"):
+        if self._given:
+            given = f"if {self._key(member)} in {self._given}:"
+        else:
+            self.line(f"items = {'.'.join(place)}")
+            given = "if items:"
+        with self.block(given):
+            if self._given:
+                self.line(f"items = {self._given}[{self._key(member)}]")
             if size:
                 with self.block(f"if not ({size}):"):
                     self._fault(

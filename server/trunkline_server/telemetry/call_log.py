@@ -13,6 +13,7 @@ from trunkline_server.core.record import Generation
 
 LOGGER_NAME: Final = "trunkline.call"
 _LONGEST_VALUE: Final = 256
+_MAY_BE_EMPTY: Final = ("request", "principal", "model", "endpoint")
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@+~")
 
 
@@ -26,7 +27,10 @@ class CallLog:
         """Writes the line. What logging itself cannot do is logging's to report."""
         if self._logger.isEnabledFor(logging.INFO):
             fields = _fields_of(generation)
-            self._logger.info("%s", _TextLine(fields), extra={"fields": fields})
+            # Made here: Logger.info would first look for the line of code that calls it, which no formatter shows.
+            record = logging.LogRecord(LOGGER_NAME, logging.INFO, __file__, 0, "%s", (_TextLine(fields),), None)
+            record.fields = fields
+            self._logger.handle(record)
 
 
 class _TextLine:
@@ -40,28 +44,32 @@ class _TextLine:
 
 
 def _fields_of(generation: Generation) -> dict[str, object]:
+    """What the line says, in order; what is unknown or empty is left out."""
+    provider, first_token_ms = generation.provider, generation.first_token_ms
     fields: dict[str, object] = {
         "generation": generation.generation_id,
-        "request": generation.request_id,
-        "principal": generation.principal,
+        "request": generation.request_id[:_LONGEST_VALUE],
+        "principal": generation.principal[:_LONGEST_VALUE],
         "wire": generation.wire,
         "stream": generation.streamed,
-        "model": generation.model,
-        "endpoint": None if generation.provider is None else f"{generation.provider}:{generation.endpoint_model}",
-        "attempts": len(generation.attempts) + (generation.provider is not None),
-        "failed": [f"{attempt.provider}:{reason_name(attempt.reason)}" for attempt in generation.attempts],
-        "unsent": list(generation.unsent),
-        "status": generation.status,
-        "prompt_tokens": generation.prompt_tokens,
-        "completion_tokens": generation.completion_tokens,
-        "ms": round(generation.latency_ms, 1),
-        "first_token_ms": None if generation.first_token_ms is None else round(generation.first_token_ms, 1),
+        "model": generation.model[:_LONGEST_VALUE],
+        "endpoint": "" if provider is None else f"{provider}:{generation.endpoint_model}"[:_LONGEST_VALUE],
+        "attempts": len(generation.attempts) + (provider is not None),
     }
-    return {
-        key: value[:_LONGEST_VALUE] if isinstance(value, str) else value
-        for key, value in fields.items()
-        if value not in (None, [], "")
-    }
+    if generation.attempts:
+        fields["failed"] = [f"{attempt.provider}:{reason_name(attempt.reason)}" for attempt in generation.attempts]
+    if generation.unsent:
+        fields["unsent"] = list(generation.unsent)
+    fields["status"] = generation.status
+    fields["prompt_tokens"] = generation.prompt_tokens
+    fields["completion_tokens"] = generation.completion_tokens
+    fields["ms"] = round(generation.latency_ms, 1)
+    if first_token_ms is not None:
+        fields["first_token_ms"] = round(first_token_ms, 1)
+    for name in _MAY_BE_EMPTY:
+        if not fields[name]:
+            del fields[name]
+    return fields
 
 
 def _quote(value: object) -> str:

@@ -12,13 +12,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from yarl import URL
 
 from trunkline.v1.error_pb2 import ErrorReason
@@ -27,24 +27,21 @@ from trunkline_server.core.ports import UpstreamAnswer, UpstreamRequest
 from trunkline_server.core.secret import Secret
 from trunkline_server.upstream.auth import bearer_headers
 from trunkline_server.upstream.read_watch import ReadWatch, deadline_error
+from trunkline_server.upstream.wire import Connector, Heads, ProviderConnection, write_request
 
+_BLOCK_BYTES: Final = 64 << 10
+"""What is decoded at once. Decoded it takes several times as much, and waits so for a slow client."""
 _READ_BUFFER_BYTES: Final = 64 << 10
 """aiohttp stops reading from the socket at twice this, so a slow client slows its provider."""
 
-_KEEP_ALIVE_S: Final = 30.0
-_LARGE_BODY_BYTES: Final = 256 << 10
-_WRITE_BYTES: Final = 64 << 10
 _LINGER_S: Final = 0.05
 """How long the end of the body may take after the end of the answer. Most often both come in one packet; waiting saves the connection."""
-
-_OWN_HEADERS: Final = frozenset(
-    {"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding"}
-)
-"""What no dialect may set."""
 
 _UNREACHABLE: Final = "The provider cannot be reached."
 _BROKEN: Final = "The connection to the provider broke."
 _NO_HTTP: Final = "The provider's answer is not proper HTTP."
+_CONTINUE: Final = range(100, 200)
+_SWITCHING: Final = 101
 
 
 class HttpUpstream:
@@ -58,10 +55,11 @@ class HttpUpstream:
         url = URL(base_url)
         if url.scheme not in {"http", "https"} or not url.raw_host or url.user or url.query_string or url.fragment:
             raise ValueError(f"{base_url!r} must be an http or https URL without user, query or fragment")
-        self._base_url = base_url.rstrip("/")
+        self._url = url
         self._ssl = ssl
-        self._headers = {"user-agent": "trunkline", "accept-encoding": "identity", **bearer_headers(secret)}
-        self._session: aiohttp.ClientSession | None = None
+        own = {"user-agent": "trunkline", "accept-encoding": "identity", **bearer_headers(secret)}
+        self._heads = Heads(base_url.rstrip("/"), own)
+        self._way: _Way | None = None
 
     def send(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamAnswer]:
         """Sends a request when the context is entered.
@@ -70,131 +68,152 @@ class HttpUpstream:
         """
         if not request.path.startswith("/"):
             raise ValueError(f"the path {request.path!r} must begin with a slash")
-        return _Exchange(self._open_session(), URL(self._base_url + request.path), self._headers, request)
+        if self._way is None:
+            self._way = _Way(self._url, self._ssl)
+        head = self._heads.head(request.path, request.headers, len(request.body))
+        return _Exchange(self._way, head, request)
 
     async def close(self) -> None:
         """Closes the connections, those in use too."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_connection_reuseconn.append(_note_reuse)
-            self._session = aiohttp.ClientSession(
-                # The engine bounds calls; a second bound here would be a queue that nobody sees.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=self._ssl or True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=_READ_BUFFER_BYTES,
-                trust_env=False,
-                trace_configs=[tracing],
-            )
-        return self._session
+        way, self._way = self._way, None
+        if way is not None:
+            await way.connector.close()
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """One sending of the request, and whether it went over a connection that had been used before."""
+class _Way:
+    """The connections to one provider. The target names where they go to, and holds no key: failures show it."""
 
-    reused_connection: bool = False
-
-
-async def _note_reuse(_session: object, context: object, _params: object) -> None:
-    context.trace_request_ctx.reused_connection = True  # type: ignore[attr-defined] # aiohttp makes the context
+    def __init__(self, url: URL, ssl: SSLContext | None) -> None:
+        self.connector = Connector(ssl)
+        self.target = aiohttp.ClientRequest("POST", url, loop=asyncio.get_running_loop())
 
 
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, url: URL, headers: Mapping[str, str], request: UpstreamRequest
-    ) -> None:
-        self._session = session
-        self._url = url
-        self._request = request
-        own = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
-        self._headers = {**own, **headers}
-        self._response: aiohttp.ClientResponse | None = None
+    __slots__ = ("_connection", "_content", "_head", "_request", "_watch", "_way", "_writing")
+
+    def __init__(self, way: _Way, head: bytes, request: UpstreamRequest) -> None:
+        self._way = way
+        self._head = head
+        self._request: UpstreamRequest | None = request
+        self._connection: Connection | None = None
+        self._content: aiohttp.StreamReader | None = None
         self._watch: ReadWatch | None = None
+        self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> UpstreamAnswer:
         request = self._request
-        first_due_s = time.monotonic() + request.first_byte_timeout_s
-        self._response = response = await self._receive_head(first_due_s)
-        self._watch = watch = ReadWatch(
-            first_due_s=first_due_s,
-            idle_timeout_s=request.idle_timeout_s,
-            deadline_s=request.deadline_s,
-            fail=response.content.set_exception,
-        )
-        return HttpAnswer(response, watch)
+        if request is None:
+            raise RuntimeError("a request is sent once")
+        self._request = None  # once the body is sent nobody needs it, and the answer may take minutes
+        try:
+            return await self._receive_head(request)
+        except BaseException:  # whatever ends the wait, a call that was left too, must cut the connection
+            self._break_off()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        response, watch = self._response, self._watch
-        if response is None or watch is None:
-            return
+        content = self._content
         try:
-            if kind is None and response.connection is not None:
-                await _wait_for_end(response)
+            if kind is None and self._connection is not None and content is not None:
+                await _wait_for_end(content)
         finally:
-            watch.stop()
-            if response.connection is not None and response.connection.transport is not None:
-                response.connection.transport.abort()
-            response.close()
+            self._break_off()
 
-    async def _receive_head(self, first_due_s: float) -> aiohttp.ClientResponse:
-        request = self._request
-        due_s = min(first_due_s, request.deadline_s)
-        if request.deadline_s <= time.monotonic():
+    async def _receive_head(self, request: UpstreamRequest) -> UpstreamAnswer:
+        now_s = time.monotonic()
+        if request.deadline_s <= now_s:
             raise deadline_error()
+        first_due_s = now_s + request.first_byte_timeout_s
         try:
-            async with asyncio.timeout(due_s - time.monotonic()):
-                return await self._post_twice_if_stale()
-        except aiohttp.ClientResponseError as error:
-            # Not chained as it is: it holds the request's headers, and with them the key.
-            found = f"{error.status} {error.message}"
-        except aiohttp.ServerTimeoutError as error:
-            raise _timeout("The provider did not accept a connection in time.") from error
+            return await self._post_twice_if_stale(request, first_due_s)
+        except HttpProcessingError as error:
+            # Not chained as it is: it may hold what the provider said.
+            found = f"{error.code} {error.message}"
         except TimeoutError as error:
-            if request.deadline_s <= first_due_s:
-                raise deadline_error() from error
-            raise _timeout("The provider did not begin its answer in time.") from error
+            raise _late(request, first_due_s) from error
         except aiohttp.ClientConnectionError as error:
             unreached = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorDNSError)
             raise _unavailable(_UNREACHABLE if unreached else _BROKEN) from error
         except aiohttp.ClientError as error:
             raise _invalid(_NO_HTTP) from error
+        except OSError as error:
+            raise _unavailable(_BROKEN) from error
         raise _invalid(_NO_HTTP) from ValueError(found)
 
-    async def _post_twice_if_stale(self) -> aiohttp.ClientResponse:
+    async def _post_twice_if_stale(self, request: UpstreamRequest, first_due_s: float) -> UpstreamAnswer:
         """Posts; again, for free, where a kept connection turns out to have been closed by the other end before it answered."""
-        attempt = _Attempt()
+        connection = await self._connect(request, first_due_s)
+        was_used = connection.was_used
         try:
-            return await self._post(attempt)
+            return await self._post(connection, request, first_due_s)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not attempt.reused_connection or _has_answer(error):
+            if not was_used or _has_answer(error):
                 raise
-        return await self._post(_Attempt())
+        self._break_off()
+        return await self._post(await self._connect(request, first_due_s), request, first_due_s)
 
-    async def _post(self, attempt: _Attempt) -> aiohttp.ClientResponse:
-        request = self._request
-        body = request.body
-        headers = self._headers
-        content: bytes | AsyncIterator[bytes] = body
-        if len(body) > _LARGE_BODY_BYTES:
-            headers = {**headers, "content-length": str(len(body))}
-            content = _pieces(body)
-        return await self._session.post(
-            self._url,
-            data=content,
-            headers=headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_timeout_s),
-            trace_request_ctx=attempt,
+    async def _connect(self, request: UpstreamRequest, first_due_s: float) -> ProviderConnection:
+        left_s = min(first_due_s, request.deadline_s) - time.monotonic()
+        timeout_s = max(min(request.connect_timeout_s, left_s), 0.001)  # 0 would mean no limit
+        self._connection = await self._way.connector.open(self._way.target, timeout_s)
+        connection = self._connection.protocol
+        if not isinstance(connection, ProviderConnection):
+            raise TypeError("the connector makes its own connections")
+        return connection
+
+    async def _post(
+        self, connection: ProviderConnection, request: UpstreamRequest, first_due_s: float
+    ) -> UpstreamAnswer:
+        connection.set_response_params(read_until_eof=True, read_bufsize=_READ_BUFFER_BYTES)
+        self._watch = watch = ReadWatch(
+            first_due_s=first_due_s,
+            idle_timeout_s=request.idle_timeout_s,
+            deadline_s=request.deadline_s,
+            fail=self._fail,
         )
+        watch.begin_read()
+        self._writing = write_request(connection, self._head, request.body)
+        del request
+        while True:
+            message, content = await connection.read()
+            if message.code not in _CONTINUE or message.code == _SWITCHING:
+                break
+        self._content = content
+        content.on_eof(self._release)
+        return HttpAnswer(
+            message.code, {name.lower(): value for name, value in message.headers.items()}, content, watch
+        )
+
+    def _fail(self, error: GatewayError) -> None:
+        """Ends the wait for the head or the body."""
+        if self._content is not None:
+            self._content.set_exception(error)
+        elif self._connection is not None and self._connection.protocol is not None:
+            self._connection.protocol.set_exception(error)
+
+    def _release(self) -> None:
+        """The answer has come to its end: the connection may serve another one, unless its request is still being written."""
+        if self._writing is not None and not self._writing.done():
+            return
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    def _break_off(self) -> None:
+        """Cuts the connection, unless it has been given back."""
+        if self._watch is not None:
+            self._watch.stop()
+        if self._writing is not None:
+            self._writing.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if connection.transport is not None:
+                connection.transport.abort()
+            connection.close()
 
 
 class HttpAnswer:
@@ -202,14 +221,16 @@ class HttpAnswer:
 
     __slots__ = ("_content", "_watch", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, watch: ReadWatch) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
-        self._content = response.content
+    def __init__(
+        self, status: int, headers: Mapping[str, str], content: aiohttp.StreamReader, watch: ReadWatch
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self._content = content
         self._watch = watch
 
     def blocks(self) -> AsyncIterator[bytes]:
-        """The body, one item for what has arrived since the last."""
+        """The body, one item for what has arrived since the last, at most 64 KB."""
         return _Blocks(self._content, self._watch)
 
 
@@ -228,7 +249,7 @@ class _Blocks:
     async def __anext__(self) -> bytes:
         self._watch.begin_read()
         try:
-            block = await self._content.readany()
+            block = await self._content.read(_BLOCK_BYTES)
         except (aiohttp.ClientError, ContentEncodingError) as error:
             if isinstance(error, ContentEncodingError) or isinstance(error.__cause__, ContentEncodingError):
                 raise _invalid("The provider's answer cannot be decompressed.") from error
@@ -239,24 +260,29 @@ class _Blocks:
         return block
 
 
-async def _wait_for_end(response: aiohttp.ClientResponse) -> None:
+async def _wait_for_end(content: aiohttp.StreamReader) -> None:
     """Waits a moment for the end of a body whose answer was whole already."""
+    if content.is_eof():
+        return
     try:
         async with asyncio.timeout(_LINGER_S):
-            await response.content.wait_eof()
+            await content.wait_eof()
     except (TimeoutError, aiohttp.ClientError, GatewayError, ContentEncodingError):
         return
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    """A large body in pieces, so that writing it gives way to other calls."""
-    for start in range(0, len(body), _WRITE_BYTES):
-        yield body[start : start + _WRITE_BYTES]
 
 
 def _has_answer(error: Exception) -> bool:
     """Whether part of an answer's head had come before the connection closed."""
     return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+
+
+def _late(request: UpstreamRequest, first_due_s: float) -> GatewayError:
+    """The failure of a request for which no connection came in time."""
+    if time.monotonic() < min(first_due_s, request.deadline_s):
+        return _timeout("The provider did not accept a connection in time.")
+    if request.deadline_s <= first_due_s:
+        return deadline_error()
+    return _timeout("The provider did not begin its answer in time.")
 
 
 def _timeout(message: str) -> GatewayError:

@@ -36,19 +36,16 @@ class ReadWatch:
 
     def end_read(self) -> None:
         """Bytes have come."""
-        self._waiting_since_s = None
-        if self._first_due_s is not None:
-            self._first_due_s = None
-            self._timer.cancel()
-            self._timer = self._call_at(time.monotonic() + self._idle_timeout_s)
+        self._waiting_since_s = self._first_due_s = None
 
     def stop(self) -> None:
         """Nobody will read any more."""
         self._timer.cancel()
 
     def _call_at(self, moment_s: float) -> asyncio.TimerHandle:
-        delay_s = max(min(moment_s, self._deadline_s) - time.monotonic(), 0.0)
-        return asyncio.get_running_loop().call_later(delay_s, self._check)
+        # No later than the idle time-out, whatever is due then: so a read costs no timer.
+        delay_s = min(min(moment_s, self._deadline_s) - time.monotonic(), self._idle_timeout_s)
+        return asyncio.get_running_loop().call_later(max(delay_s, 0.0), self._check)
 
     def _check(self) -> None:
         now_s = time.monotonic()
@@ -60,7 +57,8 @@ class ReadWatch:
         if now_s >= self._deadline_s:
             self._fail(deadline_error())
         elif now_s >= due_s:
-            self._fail(GatewayError(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT, "The provider fell silent."))
+            what = "fell silent" if self._first_due_s is None else "did not begin its answer in time"
+            self._fail(GatewayError(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT, f"The provider {what}."))
         else:
             self._timer = self._call_at(due_s)
 

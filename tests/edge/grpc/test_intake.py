@@ -13,6 +13,7 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.edge.grpc.intake import Arrival, Context, check_headers, parse_message, read_metadata
+from trunkline_server.edge.grpc.patience import Patience
 from trunkline_server.edge.grpc.status import CallIds
 
 
@@ -47,7 +48,7 @@ def make_arrival(*messages: object, ends: bool = True) -> Arrival:
         ids=CallIds(request_id="req-1", generation_id=None),
         headers={},
         principal=Principal(name="tester"),
-        request_timeout_s=0.01,
+        patience=Patience(0.01),
     )
 
 

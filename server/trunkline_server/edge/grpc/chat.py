@@ -8,6 +8,7 @@ own task. The end of a call is never read from `context.cancelled()`, which miss
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Final
 
@@ -17,13 +18,13 @@ from google.protobuf.message import Message
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.chat_service_pb2 import DESCRIPTOR
-from trunkline_server.core.call import Call
+from trunkline_server.core.call import LARGE_REQUEST_BYTES, Call
 from trunkline_server.core.chunks import merge_deltas
 from trunkline_server.core.ports import Gateway
 from trunkline_server.edge.admission import Admission, CallTerms
 from trunkline_server.edge.completion import complete
 from trunkline_server.edge.failures import error_of_faults
-from trunkline_server.edge.grpc.intake import Arrival, Context
+from trunkline_server.edge.grpc.intake import Arrival, Context, parse_message
 from trunkline_server.edge.grpc.reception import Reception, write
 from trunkline_server.jsonshape import Codec
 
@@ -71,14 +72,29 @@ class ChatHandlers:
                     # Not earlier: until headers are sent, a client's own retry policy may retry a call that failed.
                     await context.send_initial_metadata(arrival.ids.metadata())
                     begun = True
-                for chunk in merge_deltas(batch):
+                merged = merge_deltas(batch)
+                if merged is not batch:
+                    batch.clear()
+                for chunk in merged:
                     await write(context, chunk)
 
     async def _admit(self, arrival: Arrival, *, streamed: bool) -> Call:
-        request = await arrival.read(ChatCompletionRequest)
+        raw = await arrival.receive()
+        if len(raw) < LARGE_REQUEST_BYTES:
+            return self._make_call(arrival, raw, streamed=streamed)
+        return await asyncio.to_thread(self._make_call, arrival, raw, streamed=streamed)
+
+    def _make_call(self, arrival: Arrival, raw: bytes, *, streamed: bool) -> Call:
+        request = parse_message(ChatCompletionRequest, raw)
         if faults := self._codec.validate(request):
             raise error_of_faults(faults)
-        terms = CallTerms(wire="grpc", streamed=streamed, headers=arrival.headers, timeout_s=arrival.remaining_s)
+        terms = CallTerms(
+            wire="grpc",
+            streamed=streamed,
+            size_bytes=len(raw),
+            headers=arrival.headers,
+            timeout_s=arrival.remaining_s,
+        )
         ids = arrival.ids
         return self._admission.admit(
             request, arrival.principal, terms, request_id=ids.request_id, generation_id=ids.generation_id or ""

@@ -24,14 +24,14 @@ from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.openai_compat_service_pb2 import DESCRIPTOR, ChatCompletionsRequest
-from trunkline_server.core.call import Call
+from trunkline_server.core.call import LARGE_REQUEST_BYTES, Call
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, Gateway
 from trunkline_server.edge.admission import Admission, CallTerms
 from trunkline_server.edge.completion import complete
 from trunkline_server.edge.events import Framing, error_chunk, frame_events
 from trunkline_server.edge.failures import error_of_exception, error_of_faults
-from trunkline_server.edge.grpc.intake import Arrival, Context
+from trunkline_server.edge.grpc.intake import Arrival, Context, parse_message
 from trunkline_server.edge.grpc.reception import ClientGone, Reception, write
 from trunkline_server.edge.grpc.struct_json import read_struct
 from trunkline_server.jsonshape import Codec, ShapeFaults
@@ -91,7 +91,13 @@ class FacadeHandlers:
         await write(context, HttpBody(content_type=_JSON, data=answer))
 
     async def _admit(self, arrival: Arrival) -> Call:
-        payload = (await arrival.read(ChatCompletionsRequest)).payload
+        raw = await arrival.receive()
+        if len(raw) < LARGE_REQUEST_BYTES:
+            return self._make_call(arrival, raw)
+        return await asyncio.to_thread(self._make_call, arrival, raw)
+
+    def _make_call(self, arrival: Arrival, raw: bytes) -> Call:
+        payload = parse_message(ChatCompletionsRequest, raw).payload
         try:
             request = self._codec.decode(ChatCompletionRequest, read_struct(payload))
         except ShapeFaults as faults:
@@ -99,6 +105,7 @@ class FacadeHandlers:
         terms = CallTerms(
             wire="grpc",
             streamed=getattr(request, self._switch_field),
+            size_bytes=len(raw),
             headers=arrival.headers,
             timeout_s=arrival.remaining_s,
         )

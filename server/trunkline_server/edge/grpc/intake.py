@@ -7,7 +7,6 @@ here, even where there is one alone: grpc.aio leaves a unary call without any re
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import FieldFault, GatewayError
 from trunkline_server.edge.grpc.items import has_more_items
+from trunkline_server.edge.grpc.patience import Patience
 from trunkline_server.edge.grpc.status import CallIds
 from trunkline_server.jsonshape import MAX_ITEMS
 
@@ -32,13 +32,13 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One call as it came in, its caller known. `headers` are lower-case names to values; `request_timeout_s` is how long its request may take."""
+    """One call as it came in, its caller known. `headers` are lower-case names to values; `patience` is how long its request may take."""
 
     context: Context
     ids: CallIds
     headers: Mapping[str, str]
     principal: Principal
-    request_timeout_s: float
+    patience: Patience
 
     @property
     def remaining_s(self) -> float | None:
@@ -48,12 +48,16 @@ class Arrival:
 
     async def read(self, message_type: type[MessageT]) -> MessageT:
         """The call's one request, once the client has said that it was the last. Raises GatewayError (INVALID_REQUEST, REQUEST_TIMEOUT)."""
+        return parse_message(message_type, await self.receive())
+
+    async def receive(self) -> bytes:
+        """The same, not parsed."""
         try:
-            async with asyncio.timeout(self.request_timeout_s):
+            with self.patience.wait():
                 raw: object = await self.context.read()
                 further: object = await self.context.read() if isinstance(raw, bytes) else None
         except TimeoutError as error:
-            waited = f"no whole request came in {self.request_timeout_s:g} s"
+            waited = f"no whole request came in {self.patience.limit_s:g} s"
             raise GatewayError(ErrorReason.ERROR_REASON_REQUEST_TIMEOUT, f"The call was ended: {waited}.") from error
         if not isinstance(raw, bytes):
             raise GatewayError(
@@ -63,11 +67,11 @@ class Arrival:
             raise GatewayError(
                 ErrorReason.ERROR_REASON_INVALID_REQUEST, "The call sent more than one request; one is due."
             )
-        return parse_message(message_type, raw)
+        return raw
 
     async def read_next(self, message_type: type[MessageT]) -> MessageT | None:
         """The next request of several, None after the last. Raises GatewayError (INVALID_REQUEST), and TimeoutError where none comes."""
-        async with asyncio.timeout(self.request_timeout_s):
+        with self.patience.wait():
             raw: object = await self.context.read()
         return parse_message(message_type, raw) if isinstance(raw, bytes) else None
 
@@ -88,6 +92,8 @@ def read_metadata(context: Context) -> tuple[Mapping[str, str], Sequence[str]]:
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raises GatewayError (INVALID_REQUEST) for a value with a control character. grpc core lets them through; over HTTP such a value is none."""
+    if not _CONTROL.search("".join(headers.values())):
+        return
     for name, value in headers.items():
         if _CONTROL.search(value):
             description = "must be free of line breaks and other control characters"

@@ -15,6 +15,7 @@ from trunkline_server.core.errors import GatewayError
 from trunkline_server.edge.admission import ANONYMOUS, Admission
 from trunkline_server.edge.failures import error_of_exception
 from trunkline_server.edge.grpc.intake import Arrival, Context, check_headers, read_metadata
+from trunkline_server.edge.grpc.patience import Patience
 from trunkline_server.edge.grpc.status import CallIds, failure_of
 
 Work: TypeAlias = Callable[[Arrival], Awaitable[Message | None]]
@@ -31,7 +32,7 @@ class Reception:
     def __init__(self, admission: Admission, *, request_timeout_s: float, compress_from_bytes: int) -> None:
         self._admission = admission
         self._compress_from_bytes = compress_from_bytes
-        self._request_timeout_s = request_timeout_s
+        self._patience = Patience(request_timeout_s)
         self._working: set[asyncio.Task[object]] = set()
         self._attending: set[asyncio.Task[object]] = set()
         self._closing = False
@@ -69,7 +70,7 @@ class Reception:
                 ids=ids,
                 headers=headers,
                 principal=principal,
-                request_timeout_s=self._request_timeout_s,
+                patience=self._patience,
             )
             answer = await work(arrival)
             raw = None if answer is None else answer.SerializeToString()
@@ -102,6 +103,7 @@ class Reception:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=1.0)
+        self._patience.close()
 
 
 async def write(context: Context, message: Message) -> None:

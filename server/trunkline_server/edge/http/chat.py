@@ -19,12 +19,12 @@ from trunkline.jsonshape.v1 import options_pb2
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason
-from trunkline_server.core.call import Call, Principal
+from trunkline_server.core.call import LARGE_REQUEST_BYTES, Call, Principal
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, Gateway
 from trunkline_server.edge.admission import Admission, CallTerms
 from trunkline_server.edge.completion import complete
-from trunkline_server.edge.events import Framing, error_chunk, frame_events
+from trunkline_server.edge.events import Framing, error_chunk, frame_event, frame_events
 from trunkline_server.edge.failures import error_of_exception, error_of_faults
 from trunkline_server.edge.http.body import read_body
 from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange
@@ -59,20 +59,32 @@ class ChatRoute:
     async def serve(self, exchange: Exchange, principal: Principal, _variables: Mapping[str, str], _query: str) -> None:
         """Answers the exchange. Raises GatewayError as long as no status line is out."""
         body = await read_body(exchange, self._options)
+        if len(body) < LARGE_REQUEST_BYTES:
+            call = self._admit(exchange, principal, body)
+        else:
+            call = await asyncio.to_thread(self._admit, exchange, principal, body)
+        del body  # an answer may take minutes
+        if call.streamed:
+            await self._stream(exchange, call)
+        else:
+            await exchange.answer(200, self._codec.dump(await complete(self._gateway, call)))
+
+    def _admit(self, exchange: Exchange, principal: Principal, body: bytes) -> Call:
         try:
             request = self._codec.decode(ChatCompletionRequest, parse_json(body))
         except ShapeFaults as faults:
             raise error_of_faults(faults.faults) from None
-        terms = CallTerms(wire="http", streamed=getattr(request, self._switch_field), headers=exchange.request.headers)
+        terms = CallTerms(
+            wire="http",
+            streamed=getattr(request, self._switch_field),
+            size_bytes=len(body),
+            headers=exchange.request.headers,
+        )
         # A stream may fail as JSON, and OpenAI's own SDK asks for a stream with `Accept: application/json`.
         check_accept(exchange.request, *((EVENTS, JSON) if terms.streamed else (JSON,)))
-        call = self._admission.admit(
+        return self._admission.admit(
             request, principal, terms, request_id=exchange.request_id, generation_id=exchange.generation_id
         )
-        if terms.streamed:
-            await self._stream(exchange, call)
-        else:
-            await exchange.answer(200, self._codec.dump(await complete(self._gateway, call)))
 
     async def _stream(self, exchange: Exchange, call: Call) -> None:
         options = self._options
@@ -91,10 +103,12 @@ class ChatRoute:
                             await stream.send(last)
                             last = b""
                         said = batch[-1]
+                        events = self._events(batch)
+                        batch.clear()
                         if said.HasField("usage"):
-                            last = self._events(batch)  # it leaves together with the terminator
+                            last = events  # it leaves together with the terminator
                         else:
-                            await stream.send(self._events(batch))
+                            await stream.send(events)
             except ClientGoneError:
                 raise
             except asyncio.CancelledError:
@@ -114,6 +128,8 @@ class ChatRoute:
 
     def _events(self, batch: Batch) -> bytes:
         dump = self._codec.dump
+        if len(batch) == 1:  # the usual batch
+            return frame_event(dump(batch[0]))
         return frame_events([dump(chunk) for chunk in batch])
 
     def _failure(self, error: GatewayError, call: Call, said: ChatCompletionChunk) -> bytes:
@@ -125,4 +141,4 @@ class ChatRoute:
             model=said.model or call.request.model,
             provider=said.provider,
         )
-        return frame_events([self._codec.dump(chunk)])
+        return frame_event(self._codec.dump(chunk))

@@ -89,6 +89,7 @@ class Exchange:
         write_timeout_s: float,
     ) -> None:
         self.request = request
+        self._protocol = request.protocol
         self.request_id = request_id
         self.generation_id = generation_id
         self.keep_alive = request.keep_alive
@@ -124,10 +125,14 @@ class Exchange:
 
     def write_piece(self, data: bytes, *, last: bool = False) -> None:
         """Sends a piece of a begun stream, and its end when it is the `last`. Never waits: `drain` does."""
-        end = b"0\r\n\r\n" if last and self._chunked else b""
-        framed = self._frame(data) + end
-        if framed:
-            self._write(framed)
+        if self._chunked:
+            size = len(data)
+            if not last:
+                data = b"%x\r\n%b\r\n" % (size, data) if size else data
+            else:
+                data = b"%x\r\n%b\r\n0\r\n\r\n" % (size, data) if size else b"0\r\n\r\n"
+        if data:
+            self._write(data)
 
     @property
     def expects_continue(self) -> bool:
@@ -137,7 +142,7 @@ class Exchange:
     @property
     def is_stalled(self) -> bool:
         """The client is slower than the stream: what was written waits in the gateway's own buffer."""
-        return self.request.protocol.writing_paused
+        return self._protocol.writing_paused
 
     @property
     def is_gone(self) -> bool:
@@ -183,7 +188,7 @@ class Exchange:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
 
     def _write(self, data: bytes) -> None:
-        transport = self.request.transport
+        transport = self._protocol.transport
         if transport is None or transport.is_closing():
             raise ClientGoneError("it closed the connection")
         transport.write(data)

@@ -63,6 +63,11 @@ class EdgeProtocol(RequestHandler):
         if not current.content.is_eof():
             current.content.set_exception(RequestPayloadError("the framing of the body is broken"))
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Goes on reading where it had stopped. aiohttp asks after each block, and would run the parser each time."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forgets the connection."""
         self._stop_watching()

@@ -43,9 +43,14 @@ class EventStream:
 
     async def send(self, events: bytes) -> None:
         """Sends events in one write, then waits while the client is slow. Raises ClientGoneError, as all of these do."""
-        self._write(events)
-        if self._exchange.is_stalled:
-            await self._exchange.drain()
+        exchange = self._exchange
+        if exchange.began:
+            self._last_write_s = self._loop.time()
+            exchange.write_piece(events)
+        else:
+            self._write(events)
+        if exchange.is_stalled:
+            await exchange.drain()
 
     async def finish(self, events: bytes) -> None:
         """Sends the last events, the terminator and the end of the body in one write."""

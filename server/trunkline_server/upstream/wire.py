@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""POST requests on aiohttp's connections, without its session.
+
+aiohttp connects, keeps connections and parses answers. The request is written here: a head that is made once for each path, and the body behind it in the
+same write. What a session does beside (cookies, redirects, proxies, sign-in, traces) this gateway does not do, and it takes as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Mapping
+from ssl import SSLContext
+from typing import Final
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from yarl import URL
+
+_KEEP_ALIVE_S: Final = 30.0
+_LARGE_BODY_BYTES: Final = 256 << 10
+_WRITE_BYTES: Final = 64 << 10
+_MOST_HEADS: Final = 256
+_NO_CEILING: Final = float("inf")
+
+
+class ProviderConnection(ResponseHandler):
+    """One connection to a provider. `was_used` says whether a request went over it before."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.was_used = False
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Goes on reading where it had stopped. aiohttp asks after each block, and would run the parser each time."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+
+class Connector(aiohttp.TCPConnector):
+    """aiohttp's connector, for connections to one provider. `ssl` replaces the system's trust."""
+
+    def __init__(self, ssl: SSLContext | None) -> None:
+        # The engine bounds calls; a second bound here would be a queue that nobody sees.
+        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=ssl or True)
+        self._factory = functools.partial(ProviderConnection, loop=self._loop)  # type: ignore[assignment] # partial is invariant; a ProviderConnection is what aiohttp wants
+
+    async def open(self, target: aiohttp.ClientRequest, timeout_s: float) -> Connection:
+        """A kept connection, or a new one within `timeout_s`. Raises TimeoutError, aiohttp.ClientConnectionError."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=timeout_s, ceil_threshold=_NO_CEILING)
+        return await self.connect(target, [], timeout)
+
+
+class Heads:
+    """Makes the heads of requests below one base URL. `own` are the headers that every request bears, the key among them."""
+
+    def __init__(self, base_url: str, own: Mapping[str, str]) -> None:
+        self._base_url = base_url
+        self._own = own
+        self._refused = _FRAMING | {name.lower() for name in own}
+        self._made: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
+
+    def head(self, path: str, headers: Mapping[str, str], body_bytes: int) -> bytes:
+        """The head of a request. Of `headers`, those that frame the message or bear credentials are left out. Raises ValueError for one that cannot be sent."""
+        key = path, tuple(headers.items())
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= _MOST_HEADS:
+                self._made.clear()
+            self._made[key] = made = self._make(path, headers)
+        return b"%b%d\r\n\r\n" % (made, body_bytes)
+
+    def _make(self, path: str, headers: Mapping[str, str]) -> bytes:
+        """A head up to the length of the body."""
+        url = URL(self._base_url + path)
+        given = {name.lower(): value for name, value in headers.items()}
+        sent = {
+            "accept": "*/*",
+            **{name: value for name, value in given.items() if name not in self._refused},
+            **self._own,
+        }
+        lines = [
+            f"POST {url.raw_path_qs} HTTP/1.1",
+            f"host: {url.host_port_subcomponent}",
+            *(f"{name}: {value}" for name, value in sent.items()),
+        ]
+        if not all(line.isprintable() for line in lines):
+            raise ValueError("a header of a request holds a control character")
+        return ("\r\n".join(lines) + "\r\ncontent-length: ").encode()
+
+
+def write_request(connection: ProviderConnection, head: bytes, body: bytes) -> asyncio.Task[None] | None:
+    """Writes a request. A large body goes out piece by piece, so that it gives way to other calls: by the task that comes back."""
+    connection.was_used = True
+    transport = connection.transport
+    if transport is None:  # the answer to come is that it is lost
+        return None
+    if len(body) <= _LARGE_BODY_BYTES:
+        transport.write(head + body)
+        return None
+    transport.write(head)
+    return asyncio.create_task(_write_pieces(connection, body))
+
+
+async def _write_pieces(connection: ProviderConnection, body: bytes) -> None:
+    for start in range(0, len(body), _WRITE_BYTES):
+        if connection.transport is None or connection.transport.is_closing():
+            return
+        connection.transport.write(body[start : start + _WRITE_BYTES])
+        try:
+            # Waits while the provider is slow; a connection that is lost is told to whoever reads.
+            await connection._drain_helper()  # noqa: SLF001 - what aiohttp's own writer waits for
+        except ConnectionError:
+            return
+        await asyncio.sleep(0)
+
+
+_FRAMING: Final = frozenset({"authorization", "connection", "content-length", "cookie", "host", "transfer-encoding"})
+"""What no dialect may set."""
