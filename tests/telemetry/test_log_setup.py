@@ -90,6 +90,25 @@ async def test_lines_of_one_moment_are_written_together() -> None:
     assert [line.rpartition(" ")[2] for line in stream.getvalue().splitlines()] == ["one", "two", "three"]
 
 
+async def test_lines_stay_whole_where_processes_share_a_pipe() -> None:
+    """A write is no longer than a pipe keeps whole, and ends with a line; a longer line is a write of its own."""
+
+    class Writes(io.StringIO):
+        def write(self, text: str, /) -> int:
+            writes.append(text)
+            return len(text)
+
+    writes: list[str] = []
+    set_up_logging("text", "info", Writes())
+    logger = logging.getLogger("trunkline.call")
+    for number in range(100):
+        logger.info("%d %s", number, "x" * 300)
+    logger.warning("y" * 10_000)
+    assert [text for text in writes if not text.endswith("\n")] == []
+    assert sorted(len(text) > 4096 for text in writes) == [False] * (len(writes) - 1) + [True]
+    assert "".join(writes).count("\n") == 101
+
+
 async def test_the_end_of_the_process_loses_no_line() -> None:
     """Logging flushes its handlers when the process ends, and a new set-up those before it."""
     stream = io.StringIO()

@@ -340,6 +340,28 @@ async def test_a_stale_connection_costs_nothing(opened: list[HttpUpstream]) -> N
         assert len(server.requests) == 5
 
 
+async def test_several_stale_connections_cost_nothing(opened: list[HttpUpstream]) -> None:
+    """Where all kept connections were closed, as by a restart of the provider, a call goes over a new one."""
+    slow = Answer(headers={"content-length": "2"}, steps=[Pause(seconds=0.1), b"{}"])
+    stale = Answer(raw=True, steps=[Reset()])
+    async with FaultUpstream(slow, slow, stale, json_answer({"n": 3})) as server:
+        upstream = connect(opened, server.base_url)
+        await asyncio.gather(read_all(upstream), read_all(upstream))
+        assert await read_all(upstream) == (200, b'{"n":3}')
+        connections = [received.connection for received in server.requests]
+    assert connections[3] not in connections[:3]
+
+
+async def test_work_that_broke_off_is_not_asked_for_again(opened: list[HttpUpstream]) -> None:
+    """A kept connection that breaks only after a while was no stale one: the provider had begun to work."""
+    broken = Answer(raw=True, steps=[Pause(seconds=1.2), Close()])
+    async with FaultUpstream(json_answer({}), broken, json_answer({})) as server:
+        upstream = connect(opened, server.base_url)
+        await read_all(upstream)
+        assert await failure(upstream) == "PROVIDER_UNAVAILABLE"
+        assert len(server.requests) == 2
+
+
 async def test_an_answer_begun_is_not_asked_for_again(opened: list[HttpUpstream]) -> None:
     """A kept connection that breaks after bytes of an answer is a failure, since the provider may have worked already."""
     async with FaultUpstream(json_answer({}), Answer(raw=True, steps=[ANSWER_HEAD + b"X: ", Close()])) as server:

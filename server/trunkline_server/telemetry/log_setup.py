@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO
 
@@ -18,6 +19,8 @@ import orjson
 
 GATHER_S: Final = 0.05
 _MOST_LINES: Final = 256
+# PIPE_BUF on Linux: up to here a write to a pipe stays whole, where several workers write to one.
+_WHOLE_BYTES: Final = 4096
 _ROOT: Final = "trunkline"
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) != "\t"}
 
@@ -59,9 +62,10 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
         self.acquire()
         try:
             lines, self._lines = self._lines, []
-            if lines:
-                self.stream.write("\n".join(lines) + "\n")
-            super().flush()
+            for piece in _pieces(lines):
+                self.stream.write(piece)
+                # Each piece by itself, lest the stream joins them again.
+                super().flush()
         except (OSError, ValueError):
             return  # the reader of the log has gone, or its stream is closed: no call may fail for that
         finally:
@@ -70,6 +74,21 @@ class GatheringHandler(logging.StreamHandler[TextIO]):
     def _flush_in_time(self) -> None:
         self._is_due = False
         self.flush()
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Lines together, as many as one write keeps whole; a longer line stands alone."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        length = (len(line) if line.isascii() else len(line.encode(errors="backslashreplace"))) + 1
+        if piece and size + length > _WHOLE_BYTES:
+            yield "\n".join(piece) + "\n"
+            piece, size = [], 0
+        piece.append(line)
+        size += length
+    if piece:
+        yield "\n".join(piece) + "\n"
 
 
 class _Clock:

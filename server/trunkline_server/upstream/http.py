@@ -41,6 +41,8 @@ _UNREACHABLE: Final = "The provider cannot be reached."
 _BROKEN: Final = "The connection to the provider broke."
 _NO_HTTP: Final = "The provider's answer is not proper HTTP."
 _CONTINUE: Final = range(100, 200)
+# That a kept connection was closed is known after a round trip. What was read and worked on for longer is not sent again for free.
+_STALE_S: Final = 1.0
 _SWITCHING: Final = 101
 
 
@@ -77,7 +79,7 @@ class HttpUpstream:
         """Closes the connections, those in use too."""
         way, self._way = self._way, None
         if way is not None:
-            await way.connector.close()
+            await way.connector.close_all()
 
 
 class _Way:
@@ -85,7 +87,8 @@ class _Way:
 
     def __init__(self, url: URL, ssl: SSLContext | None) -> None:
         self.connector = Connector(ssl)
-        self.target = aiohttp.ClientRequest("POST", url, loop=asyncio.get_running_loop())
+        self.loop = asyncio.get_running_loop()
+        self.target = aiohttp.ClientRequest("POST", url, loop=self.loop)
 
 
 class _Exchange:
@@ -145,25 +148,31 @@ class _Exchange:
         raise _invalid(_NO_HTTP) from ValueError(found)
 
     async def _post_twice_if_stale(self, request: UpstreamRequest, first_due_s: float) -> UpstreamAnswer:
-        """Posts; again, for free, where a kept connection turns out to have been closed by the other end before it answered."""
+        """Posts; again, for free and on a new connection, where a kept one turns out to have been closed by the other end before it answered."""
         connection = await self._connect(request, first_due_s)
-        was_used = connection.was_used
+        was_used, begun_s = connection.was_used, time.monotonic()
         try:
             return await self._post(connection, request, first_due_s)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not was_used or _has_answer(error):
+            if not was_used or _has_answer(error) or time.monotonic() - begun_s > _STALE_S:
                 raise
         self._break_off()
-        return await self._post(await self._connect(request, first_due_s), request, first_due_s)
+        return await self._post(await self._connect(request, first_due_s, is_new=True), request, first_due_s)
 
-    async def _connect(self, request: UpstreamRequest, first_due_s: float) -> ProviderConnection:
-        left_s = min(first_due_s, request.deadline_s) - time.monotonic()
-        timeout_s = max(min(request.connect_timeout_s, left_s), 0.001)  # 0 would mean no limit
-        self._connection = await self._way.connector.open(self._way.target, timeout_s)
-        connection = self._connection.protocol
-        if not isinstance(connection, ProviderConnection):
-            raise TypeError("the connector makes its own connections")
-        return connection
+    async def _connect(
+        self, request: UpstreamRequest, first_due_s: float, *, is_new: bool = False
+    ) -> ProviderConnection:
+        """A connection; with `is_new` kept ones are given up until there is one that was never used."""
+        while True:
+            left_s = min(first_due_s, request.deadline_s) - time.monotonic()
+            timeout_s = max(min(request.connect_timeout_s, left_s), 0.001)  # 0 would mean no limit
+            self._connection = await self._way.connector.open(self._way.target, timeout_s)
+            connection = self._connection.protocol
+            if not isinstance(connection, ProviderConnection):
+                raise TypeError("the connector makes its own connections")
+            if not (is_new and connection.was_used):
+                return connection
+            self._break_off()
 
     async def _post(
         self, connection: ProviderConnection, request: UpstreamRequest, first_due_s: float
@@ -174,6 +183,7 @@ class _Exchange:
             idle_timeout_s=request.idle_timeout_s,
             deadline_s=request.deadline_s,
             fail=self._fail,
+            loop=self._way.loop,
         )
         watch.begin_read()
         self._writing = write_request(connection, self._head, request.body)
@@ -201,7 +211,7 @@ class _Exchange:
             return
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.release()
+            self._way.connector.keep(connection)
 
     def _break_off(self) -> None:
         """Cuts the connection, unless it has been given back."""
