@@ -2,7 +2,7 @@
 """What was measured: values of each round, what follows from them, and the files that hold it.
 
 A metric is named with its unit. What a gateway adds is its value less that of nothing in between in the same round, so that what the machine does beside it
-weighs on both; the value that is shown is the median of the rounds, the spread their extremes.
+weighs on both; the value that is shown is the median of the rounds (of what is lost, the worst), the spread their extremes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ ADDED: Mapping[str, str] = {
     "delay_p50_us": "delay_added_p50_us",
     "delay_p99_us": "delay_added_p99_us",
 }
+# What must never happen: the worst round counts, not the median.
+LOST = frozenset({"lost_chunks", "lost_burst_chunks"})
 # Ends of names -> units, for those who read the JSON.
 _UNITS = {"_us": "us", "_mb": "MB", "_s": "s", "_ms": "ms", "_kb": "KB", "_mb_h": "MB/h"}
 
@@ -50,7 +52,7 @@ class Lane(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One value: the median of the rounds, with the lowest and the highest."""
+    """One value: the median of the rounds, or the worst of what is lost, with the lowest and the highest."""
 
     gateway: str
     wire: Wire
@@ -176,7 +178,8 @@ def _summary(key: Key, values: Sequence[float]) -> Result:
         gateway=key.gateway,
         wire=key.wire,
         metric=key.metric,
-        value=statistics.median(values),
+        # What is lost once is lost: a median would hide the one round of several in which it was.
+        value=max(values) if key.metric in LOST else statistics.median(values),
         spread=(min(values), max(values)),
     )
 

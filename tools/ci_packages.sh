@@ -8,6 +8,7 @@ wanted=(
   "nginx nginx-light"
   "h2load nghttp2-client"
   "gcc gcc"
+  "openssl openssl"
   "/usr/include/stdio.h libc6-dev"
   "valgrind valgrind"
   "/usr/include/nghttp2/nghttp2.h libnghttp2-dev"

@@ -164,12 +164,25 @@ async def serve(settings: Settings, announce: Callable[[Bound], None], seat: Sea
     app = App(settings, seat)
     stopping, retiring = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def take_stop() -> None:
+        stopping.set()
+        for number in _STOP_SIGNALS:
+            # Whoever asks twice does not want to wait: the second signal ends the process as if nobody had taken it.
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    def lose_supervisor(control_fd: int) -> None:
+        # An end can be read again and again, which would keep the loop busy for as long as the drain takes.
+        loop.remove_reader(control_fd)
+        stopping.set()
+
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, take_stop)
     if seat is not None:
         loop.add_signal_handler(signal.SIGHUP, retiring.set)
         # Nothing is ever sent there: that it can be read means that it has ended.
-        loop.add_reader(seat.control_fd, stopping.set)
+        loop.add_reader(seat.control_fd, lose_supervisor, seat.control_fd)
     bound = await app.start()
     gc.collect()
     gc.freeze()
@@ -180,10 +193,6 @@ async def serve(settings: Settings, announce: Callable[[Bound], None], seat: Sea
     if not stopping.is_set():
         _LOGGER.info("retiring: this worker ends when its connections have")
         await _one_of(stopping.wait(), app.retire())
-    for number in _STOP_SIGNALS:
-        # Whoever asks twice does not want to wait: the second signal ends the process as if nobody had taken it.
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_DFL)
     _LOGGER.info("draining: calls under way may take %s s; ask again to stop at once", settings.drain.grace_s)
     await app.stop()
     trimming.cancel()

@@ -29,6 +29,15 @@ def test_the_median_and_the_extremes_of_the_rounds_count() -> None:
     assert summary(samples) == {Key(*OURS, "rps"): (100.0, (20.0, 110.0))}
 
 
+def test_what_is_lost_in_one_round_is_lost() -> None:
+    """Chunks that one round of several lost are shown, not the median of none."""
+    samples = Samples()
+    for number, lost in enumerate((0.0, 7.0, 0.0), start=1):
+        samples.add(OURS, number, {"lost_chunks": lost, "lost_burst_chunks": lost})
+    found = summary(samples)
+    assert found == {Key(*OURS, name): (7.0, (0.0, 7.0)) for name in ("lost_chunks", "lost_burst_chunks")}
+
+
 def test_what_is_added_is_counted_within_a_round() -> None:
     """A slow round is slow for both, and a round that only one of them has is no part of it."""
     samples = Samples()

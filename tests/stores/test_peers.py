@@ -2,6 +2,7 @@
 """Workers that ask each other."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -105,3 +106,18 @@ async def test_a_closed_worker_is_not_asked(tmp_path: Path) -> None:
         await peers[1].close()
         assert await peers[0].ask(b"x") == []
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - one look at the end
+
+
+async def test_who_answers_late_is_told_again(tmp_path: Path) -> None:
+    """Who may have taken it is told the same once more, and nobody else then."""
+    told: list[str] = []
+
+    def late(_: bytes) -> bytes:
+        told.append("c")
+        if len(told) == 1:
+            time.sleep(2 * PATIENCE_S)
+        return b"taken"
+
+    async with talking(tmp_path, a=lambda _: b"", b=lambda _: told.append("b") or b"taken", c=late) as peers:
+        assert await peers[0].tell_one(b"x")
+    assert told == ["c", "c"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records and sums of several workers."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,6 +79,17 @@ async def test_who_leaves_hands_over(tmp_path: Path) -> None:
         assert await last.find(OWNER, "gen-a") is not None
         assert await last.find(OWNER, "gen-b") is not None
         assert await last.find("other", "gen-a") is None
+
+
+async def test_what_is_handed_over_twice_counts_once(tmp_path: Path) -> None:
+    """Who did not hear that its sums were taken says them again; the same sums of another worker count as well."""
+    async with workers(tmp_path, "1", "2", "3") as made:
+        for own, _ in made[:2]:
+            own.keep(make_generation(principal=OWNER, created_s=0, cost_pusd=4))
+        parts = [json.dumps(part).encode() for _, leaving in made[:2] for part in leaving._parts()]
+        heir_own, heir = made[2]
+        assert [heir._answer(part) for part in parts * 2] == [b"taken"] * 2 * len(parts)
+        assert heir_own.spending(OWNER, 0).total_pusd == 8
 
 
 @pytest.mark.parametrize("count", [3, 5, 700])

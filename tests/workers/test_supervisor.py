@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The supervisor over small workers: who is started, replaced, stopped, and what is said of it."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -91,6 +92,24 @@ async def test_a_reload_that_fails_changes_nothing(tmp_path: object) -> None:
         assert await at.end() == 0
     assert log.count(b"reloading") == 1
     assert "ended with status 5 before it was ready" in at.err
+    assert len(at.pids()) == 2
+
+
+async def test_a_reload_for_which_no_process_is_left() -> None:
+    """Where the system gives no process or descriptor, the reload is given up and the old workers serve on."""
+    import resource  # Windows has none
+
+    async with supervised(SERVE) as at:
+        await at.read_until(READY)
+        resource.prlimit(at.process.pid, resource.RLIMIT_NOFILE, (12, 12))
+        at.process.send_signal(signal.SIGHUP)
+        assert at.process.stderr is not None
+        log = await asyncio.wait_for(at.process.stderr.readuntil(b"serve on as they are"), timeout=20)
+        for pid in at.pids():
+            os.kill(pid, 0)
+        at.process.send_signal(signal.SIGTERM)
+        assert await at.end() == 0
+    assert b"the reload is given up: worker 1 could not be started: [Errno 24]" in log
     assert len(at.pids()) == 2
 
 

@@ -21,6 +21,7 @@ _LOGGER: Final = logging.getLogger("trunkline.peers")
 _LENGTH_BYTES: Final = 4
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _ENDING: Final = ".sock"
+_TRIES: Final = 2
 
 
 class Peers:
@@ -56,13 +57,19 @@ class Peers:
         return [answer for answer in answers if answer is not None]
 
     async def tell_one(self, question: bytes) -> bool:
-        """Whether somebody took it: the first that answers with anything. The newest are asked first."""
+        """Whether somebody took it: the first that answers with anything. The newest are asked first.
+
+        Who is there and does not answer may have taken it, and is asked the same once more before the next one is: it must not count twice what it
+        is told twice.
+        """
         for path in reversed(self._others()):
-            try:
-                if await self._ask(path, question):
-                    return True
-            except GatewayError as error:
-                _LOGGER.warning("%s", error)
+            for _ in range(_TRIES):
+                try:
+                    if await self._ask(path, question):
+                        return True
+                    break
+                except GatewayError as error:
+                    _LOGGER.warning("%s", error)
         return False
 
     def _others(self) -> list[Path]:

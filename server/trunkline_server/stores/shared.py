@@ -7,6 +7,7 @@ A worker that leaves because another took its seat hands over what it has. One t
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -22,6 +23,7 @@ from trunkline_server.stores.peers import Peers
 _ASK: Final = "ask"
 _RECORDS_AT_ONCE: Final = 500
 _TAKEN: Final = b"taken"
+_MOST_TAKEN: Final = 1000
 _FIELDS: Final = tuple(field.name for field in fields(Spending))
 
 
@@ -37,7 +39,10 @@ class SharedRecords:
         self._most = most
         # Those of workers that left, as they rendered them: principal and record by id.
         self._inherited: dict[str, tuple[str, bytes]] = {}
+        # The digests of the latest parts that were handed over to this one: who did not hear that it took one says it again.
+        self._taken: dict[bytes, None] = {}
         self._leaving = False
+        self._name = name
         self._peers = Peers(folder, name, self._answer)
 
     async def open(self) -> None:
@@ -73,7 +78,7 @@ class SharedRecords:
 
     def _parts(self) -> Iterator[Mapping[str, Any]]:
         """What there is, in parts of bounded size."""
-        yield {_ASK: "inherit", "records": (), "sums": list(self._own.sums())}
+        yield {_ASK: "inherit", "from": self._name, "records": (), "sums": list(self._own.sums())}
         own = (
             (each.principal, each.generation_id, render_generation(each).SerializeToString())
             for each in self._own.records()
@@ -82,7 +87,7 @@ class SharedRecords:
         records = chain(inherited, own)
         while part := list(islice(records, _RECORDS_AT_ONCE)):
             texts = [(principal, known_by, base64.b64encode(raw).decode()) for principal, known_by, raw in part]
-            yield {_ASK: "inherit", "records": texts, "sums": ()}
+            yield {_ASK: "inherit", "from": self._name, "records": texts, "sums": ()}
 
     def _answer(self, raw: bytes) -> bytes:
         """The answer to a question of another worker: empty where this one has nothing to say."""
@@ -93,7 +98,10 @@ class SharedRecords:
             case "spending" if not self._leaving:
                 return _written(asdict(self._own.spending(question["principal"], question["now_s"])))
             case "inherit" if not self._leaving:
-                self._inherit(question["records"], question["sums"])
+                part = hashlib.sha256(raw).digest()
+                if part not in self._taken:
+                    self._taken[part] = None
+                    self._inherit(question["records"], question["sums"])
                 return _TAKEN
         return b""
 
@@ -111,6 +119,8 @@ class SharedRecords:
             self._own.add_sums(principal, total_pusd, {int(day): cost_pusd for day, cost_pusd in by_day.items()})
         for principal, generation_id, text in records:
             self._inherited[generation_id] = (principal, base64.b64decode(text))
+        for part in list(self._taken)[: max(0, len(self._taken) - _MOST_TAKEN)]:
+            del self._taken[part]
         # Ids sort by time: the oldest go.
         for generation_id in sorted(self._inherited)[: max(0, len(self._inherited) - self._most)]:
             del self._inherited[generation_id]

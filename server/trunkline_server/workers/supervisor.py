@@ -107,7 +107,10 @@ class Supervisor:
 
     async def _start(self, number: int) -> Worker:
         """A worker for a seat, ready to serve. Raises StartError."""
-        worker = await Worker.start(self._orders.command, number, self._folder)
+        try:
+            worker = await Worker.start(self._orders.command, number, self._folder)
+        except OSError as error:  # no process, descriptor or memory is left: for a moment, perhaps
+            raise StartError(f"worker {number} could not be started: {error}") from error
         self._alive.add(worker)
         try:
             async with asyncio.timeout(self._patience.start_s):

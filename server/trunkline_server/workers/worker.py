@@ -30,14 +30,18 @@ class Worker:
 
     @classmethod
     async def start(cls, command: Sequence[str], number: int, folder: Path) -> Worker:
-        """Starts the process. It has a group of its own, so that Ctrl-C reaches the supervisor alone, which tells the workers."""
+        """Starts the process. It has a group of its own, so that Ctrl-C reaches the supervisor alone, which tells the workers. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_connection(sock=ours)
             seat = Seat(number=number, control_fd=theirs.fileno(), folder=str(folder))
-            process = await asyncio.create_subprocess_exec(
-                *command, "--seat", seat.to_text(), stdin=DEVNULL, pass_fds=[theirs.fileno()], process_group=0
-            )
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command, "--seat", seat.to_text(), stdin=DEVNULL, pass_fds=[theirs.fileno()], process_group=0
+                )
+            except BaseException:  # whatever it is, nobody will close our end
+                writer.close()
+                raise
         return cls(number, process, reader, writer)
 
     @property
