@@ -71,7 +71,7 @@ async def send_raw(url: str, data: bytes, *, ends: bool = False, stays: bool = F
                 writer.write(data)
                 if ends:
                     writer.write_eof()
-                return await _read_reply(reader, stays=stays)
+                return await _read_reply(reader, stays=stays, has_body=not data.startswith(b"HEAD "))
             return Reply(status=0)
         finally:
             writer.close()
@@ -79,7 +79,7 @@ async def send_raw(url: str, data: bytes, *, ends: bool = False, stays: bool = F
                 await writer.wait_closed()
 
 
-async def _read_reply(reader: asyncio.StreamReader, *, stays: bool) -> Reply:
+async def _read_reply(reader: asyncio.StreamReader, *, stays: bool, has_body: bool) -> Reply:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -87,7 +87,7 @@ async def _read_reply(reader: asyncio.StreamReader, *, stays: bool) -> Reply:
     lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)}
     closes = headers.get("connection") == "close" and not stays
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    body = await reader.readexactly(int(headers.get("content-length", "0")) if has_body else 0)
     if closes:
         body += await reader.read()
     return Reply(status=int(lines[0].split(" ")[1]), body=body, headers=headers, closed=closes)

@@ -2,10 +2,15 @@
 """Heads of requests, and writing on aiohttp's connections. What providers see of it stands in test_http.py."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
+from aiohttp.connector import Connection
+from yarl import URL
 
-from trunkline_server.upstream.wire import Heads, ProviderConnection, write_request
+from trunkline_server.upstream.wire import Connector, Heads, ProviderConnection, write_request
 
 OWN = {"user-agent": "trunkline", "authorization": "Bearer key"}
 
@@ -60,3 +65,63 @@ async def test_a_lost_connection_is_told_to_the_reader() -> None:
     connection = ProviderConnection(asyncio.get_running_loop())
     assert write_request(connection, b"head", b"body") is None
     assert connection.was_used
+
+
+async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serves a connection until the other end closes it."""
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+@asynccontextmanager
+async def connected(connector: Connector, count: int) -> AsyncIterator[list[Connection]]:
+    """So many connections to a server that says nothing."""
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    target = aiohttp.ClientRequest("POST", URL(f"http://127.0.0.1:{port}/"), loop=asyncio.get_running_loop())
+    opened = [await connector.open(target, 5) for _ in range(count)]
+    try:
+        yield opened
+    finally:
+        for connection in opened:
+            connection.close()
+        await connector.close_all()
+        server.close()
+        await asyncio.sleep(0.05)  # until the server has seen the ends
+
+
+async def test_the_connection_kept_last_is_taken_first() -> None:
+    """A kept connection is taken once; one whose transport has closed, or to which something was said unasked, is not taken."""
+    connector = Connector(None)
+    async with connected(connector, 4) as (first, second, closed, spoken):
+        for connection in (first, second, closed, spoken):
+            connector.keep(connection)
+        assert closed.transport is not None
+        closed.transport.close()
+        assert spoken.protocol is not None
+        spoken.protocol.data_received(b"HTTP/1.1 200 OK")
+        assert [connector.take() for _ in range(3)] == [second, first, None]
+
+
+async def test_an_idle_connection_is_closed_after_its_time() -> None:
+    """What nobody takes goes, each by its own time."""
+    connector = Connector(None, keep_alive_s=0.1)
+    async with connected(connector, 2) as (first, second):
+        connector.keep(first)
+        await asyncio.sleep(0.06)
+        connector.keep(second)
+        await asyncio.sleep(0.07)
+        assert (first.protocol is None, second.protocol is None) == (True, False)
+        await asyncio.sleep(0.1)
+        assert (second.protocol is None, connector.take()) == (True, None)
+
+
+async def test_nothing_is_kept_after_the_end() -> None:
+    """A connection that comes back when the connector is closed is closed, as those that it had are."""
+    connector = Connector(None)
+    async with connected(connector, 2) as (kept, late):
+        connector.keep(kept)
+        await connector.close_all()
+        connector.keep(late)
+        assert (kept.protocol, late.protocol, connector.take()) == (None, None, None)

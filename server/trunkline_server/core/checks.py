@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
 
@@ -25,6 +25,7 @@ _MOST_FAULTS: Final = 20
 _SERVER_TOOL_MARK: Final = "openrouter:"
 _LONGEST_NAME: Final = 64
 _LABELS: Final = ("user", "session_id", "safety_identifier")
+Faults: TypeAlias = list[FieldFault]
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LABEL_RULE: Final = "must be free of line breaks and other control characters"
 
@@ -33,12 +34,14 @@ def check_request(request: ChatCompletionRequest) -> None:
     """Raises GatewayError: INVALID_REQUEST with all contradictions, or FEATURE_UNAVAILABLE naming the plugin or server tool asked for."""
     # Asking once what is set costs less than a look at each of the fields, most of which are not.
     given = {field.name for field, _ in request.ListFields()}
-    checks = [check(request) for check, fields in _CHECKS if not fields.isdisjoint(given)]
-    faults = list(islice(chain.from_iterable(checks), _MOST_FAULTS))
+    faults: list[FieldFault] = []
+    for check, fields in _CHECKS:
+        if not fields.isdisjoint(given):
+            check(request, faults)
     if faults:
         first = faults[0]
         message = f"The request cannot be served as it is: {first.field}: {first.description}."
-        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=faults)
+        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=faults[:_MOST_FAULTS])
     unserved = [] if _SERVABLE.isdisjoint(given) else list(islice(_find_unserved(request), _MOST_FAULTS))
     if unserved:
         first = unserved[0]
@@ -47,92 +50,105 @@ def check_request(request: ChatCompletionRequest) -> None:
         )
 
 
-def _check_labels(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+def _check_labels(request: ChatCompletionRequest, faults: Faults) -> None:
     """Names that travel outside of JSON elsewhere: in headers, logs and lists."""
     for name in _LABELS:
         if _CONTROL.search(getattr(request, name)):
-            yield FieldFault(field=name, description=_LABEL_RULE)
-    for key, value in request.metadata.items():
+            faults.append(FieldFault(field=name, description=_LABEL_RULE))
+    metadata = request.metadata
+    for key, value in metadata.items() if metadata else ():
         if _CONTROL.search(key) or _CONTROL.search(value):
-            yield FieldFault(field="metadata", description=_LABEL_RULE)
+            faults.append(FieldFault(field="metadata", description=_LABEL_RULE))
 
 
-def _check_reasoning(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+def _check_reasoning(request: ChatCompletionRequest, faults: Faults) -> None:
     if (
         request.HasField("reasoning_effort")
         and request.reasoning.HasField("effort")
         and request.reasoning_effort != request.reasoning.effort
     ):
-        yield FieldFault(
-            field="reasoning_effort",
-            description="must equal `reasoning.effort` where both are set; leave one of them out",
+        faults.append(
+            FieldFault(
+                field="reasoning_effort",
+                description="must equal `reasoning.effort` where both are set; leave one of them out",
+            )
         )
     if request.reasoning.HasField("effort") and request.reasoning.HasField("max_tokens"):
-        yield FieldFault(field="reasoning", description="takes `effort` or `max_tokens`, not both")
+        faults.append(FieldFault(field="reasoning", description="takes `effort` or `max_tokens`, not both"))
     elif request.HasField("reasoning_effort") and request.reasoning.HasField("max_tokens"):
-        yield FieldFault(field="reasoning_effort", description="cannot stand beside `reasoning.max_tokens`")
+        faults.append(FieldFault(field="reasoning_effort", description="cannot stand beside `reasoning.max_tokens`"))
 
 
-def _check_tools(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+def _check_tools(request: ChatCompletionRequest, faults: Faults) -> None:
     names: set[str] = set()
-    for index, tool in enumerate(request.tools):
+    for index, tool in enumerate(request.tools[:]):
         if tool.WhichOneof("tool") != "function":
             continue
-        if tool.function.name in names:
-            yield FieldFault(field=f"tools[{index}].function.name", description="must differ from the names before it")
-        names.add(tool.function.name)
+        name = tool.function.name
+        if name in names:
+            field = f"tools[{index}].function.name"
+            faults.append(FieldFault(field=field, description="must differ from the names before it"))
+            if len(faults) >= _MOST_FAULTS:
+                return
+        names.add(name)
     choice = request.tool_choice
-    if (
-        choice.WhichOneof("choice") == "named"
-        and choice.named.type == "function"
-        and choice.named.function.name not in names
-    ):
-        yield FieldFault(field="tool_choice.function.name", description="must be the name of one of `tools`")
-    if choice.mode == "required" and not request.tools:
-        yield FieldFault(field="tool_choice", description='"required" needs `tools` to choose from')
+    chosen = choice.WhichOneof("choice")
+    if chosen == "named" and choice.named.type == "function" and choice.named.function.name not in names:
+        faults.append(FieldFault(field="tool_choice.function.name", description="must be the name of one of `tools`"))
+    if chosen == "mode" and choice.mode == "required" and not request.tools:
+        faults.append(FieldFault(field="tool_choice", description='"required" needs `tools` to choose from'))
 
 
-def _check_functions(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+def _check_functions(request: ChatCompletionRequest, faults: Faults) -> None:
     """The legacy pair `functions` and `function_call`."""
     names: set[str] = set()
-    for index, function in enumerate(request.functions):
+    for index, function in enumerate(request.functions[:]):
         if function.name in names:
-            yield FieldFault(field=f"functions[{index}].name", description="must differ from the names before it")
+            field = f"functions[{index}].name"
+            faults.append(FieldFault(field=field, description="must differ from the names before it"))
+            if len(faults) >= _MOST_FAULTS:
+                return
         names.add(function.name)
     choice = request.function_call
     if choice.WhichOneof("choice") == "function" and choice.function.name not in names:
-        yield FieldFault(field="function_call.name", description="must be the name of one of `functions`")
+        faults.append(FieldFault(field="function_call.name", description="must be the name of one of `functions`"))
 
 
-def _check_messages(request: ChatCompletionRequest) -> Iterator[FieldFault]:
+def _check_messages(request: ChatCompletionRequest, faults: Faults) -> None:
     """Tool results without their call, and media that are none."""
     called: set[str] = set()
     contents = []
-    for index, message in enumerate(request.messages):
+    # Sliced: to step through a repeated field costs more, and an exception at its end.
+    for index, message in enumerate(request.messages[:]):
         kind = message.WhichOneof("message")
         if kind is None:
             continue
         said = getattr(message, kind)
-        contents.append((index, said.content))
+        if content := said.content[:]:
+            contents.append((index, content))
         if kind == "assistant":
-            called.update(call.id for call in said.tool_calls)
+            called.update([call.id for call in said.tool_calls[:]])
         elif kind == "tool" and said.tool_call_id not in called:
-            yield FieldFault(
-                field=f"messages[{index}].tool_call_id",
-                description="must be the id of a tool call in an earlier assistant message",
+            faults.append(
+                FieldFault(
+                    field=f"messages[{index}].tool_call_id",
+                    description="must be the id of a tool call in an earlier assistant message",
+                )
             )
-    yield from find_media_faults(contents)
+            if len(faults) >= _MOST_FAULTS:
+                return
+    faults.extend(islice(find_media_faults(contents), _MOST_FAULTS))
 
 
 def _find_unserved(request: ChatCompletionRequest) -> Iterator[FieldFault]:
-    for index, plugin in enumerate(request.plugins):
+    for index, plugin in enumerate(request.plugins[:]):
         if not plugin.HasField("enabled") or plugin.enabled:
             name = _tag_of(plugin, "plugin")
             yield FieldFault(
                 field=f"plugins[{index}]",
                 description=f"the plugin `{name}` is not served yet; leave it out or set `enabled: false`",
             )
-    for index, tool in enumerate(request.tools):
+    for index, tool in enumerate(request.tools[:]):
         kind = _server_tool_of(tool)
         if kind is not None:
             yield FieldFault(

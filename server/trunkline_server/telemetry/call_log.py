@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,7 +15,7 @@ from trunkline_server.core.record import Generation
 LOGGER_NAME: Final = "trunkline.call"
 _LONGEST_VALUE: Final = 256
 _MAY_BE_EMPTY: Final = ("request", "principal", "model", "endpoint")
-_SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@+~")
+_IS_WORD: Final = re.compile(r"[a-zA-Z0-9_./:@+~-]+").fullmatch
 
 
 class CallLog:
@@ -40,7 +41,7 @@ class _TextLine:
         self._fields = fields
 
     def __str__(self) -> str:
-        return " ".join(f"{key}={_quote(value)}" for key, value in self._fields.items())
+        return " ".join([f"{key}={_quote(value)}" for key, value in self._fields.items()])
 
 
 def _fields_of(generation: Generation) -> dict[str, object]:
@@ -77,4 +78,4 @@ def _quote(value: object) -> str:
     if isinstance(value, list):
         value = ",".join(map(str, value))
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return text if text and _SAFE.issuperset(text) else json.dumps(text)
+    return text if _IS_WORD(text) else json.dumps(text)

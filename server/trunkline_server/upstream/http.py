@@ -121,7 +121,7 @@ class _Exchange:
     ) -> None:
         content = self._content
         try:
-            if kind is None and self._connection is not None and content is not None:
+            if kind is None and self._connection is not None and content is not None and not content.is_eof():
                 await _wait_for_end(content)
         finally:
             self._break_off()
@@ -162,17 +162,18 @@ class _Exchange:
     async def _connect(
         self, request: UpstreamRequest, first_due_s: float, *, is_new: bool = False
     ) -> ProviderConnection:
-        """A connection; with `is_new` kept ones are given up until there is one that was never used."""
-        while True:
+        """A connection; with `is_new` one that was never used."""
+        connector = self._way.connector
+        held = None if is_new else connector.take()
+        if held is None:
             left_s = min(first_due_s, request.deadline_s) - time.monotonic()
             timeout_s = max(min(request.connect_timeout_s, left_s), 0.001)  # 0 would mean no limit
-            self._connection = await self._way.connector.open(self._way.target, timeout_s)
-            connection = self._connection.protocol
-            if not isinstance(connection, ProviderConnection):
-                raise TypeError("the connector makes its own connections")
-            if not (is_new and connection.was_used):
-                return connection
-            self._break_off()
+            held = await connector.open(self._way.target, timeout_s)
+        self._connection = held
+        connection = held.protocol
+        if not isinstance(connection, ProviderConnection):
+            raise TypeError("the connector makes its own connections")
+        return connection
 
     async def _post(
         self, connection: ProviderConnection, request: UpstreamRequest, first_due_s: float
@@ -257,14 +258,18 @@ class _Blocks:
         return self
 
     async def __anext__(self) -> bytes:
-        self._watch.begin_read()
+        content = self._content
+        is_whole = content.is_eof()  # nothing more will come, so there is nothing to wait for
+        if not is_whole:
+            self._watch.begin_read()
         try:
-            block = await self._content.read(_BLOCK_BYTES)
+            block = content.read_nowait(_BLOCK_BYTES) if is_whole else await content.read(_BLOCK_BYTES)
         except (aiohttp.ClientError, ContentEncodingError) as error:
             if isinstance(error, ContentEncodingError) or isinstance(error.__cause__, ContentEncodingError):
                 raise _invalid("The provider's answer cannot be decompressed.") from error
             raise _unavailable(_BROKEN) from error
-        self._watch.end_read()
+        if not is_whole:
+            self._watch.end_read()
         if not block:
             raise StopAsyncIteration
         return block
@@ -272,8 +277,6 @@ class _Blocks:
 
 async def _wait_for_end(content: aiohttp.StreamReader) -> None:
     """Waits a moment for the end of a body whose answer was whole already."""
-    if content.is_eof():
-        return
     try:
         async with asyncio.timeout(_LINGER_S):
             await content.wait_eof()

@@ -18,11 +18,18 @@ class ReadWatch:
     monotonic clock. Time in which nobody reads does not count: there the client is slow, not the provider. `fail` is called once at most.
     """
 
-    __slots__ = ("_deadline_s", "_fail", "_first_due_s", "_idle_timeout_s", "_timer", "_waiting_since_s")
+    __slots__ = ("_deadline_s", "_fail", "_first_due_s", "_idle_timeout_s", "_loop", "_timer", "_waiting_since_s")
 
     def __init__(
-        self, *, first_due_s: float, idle_timeout_s: float, deadline_s: float, fail: Callable[[GatewayError], None]
+        self,
+        *,
+        first_due_s: float,
+        idle_timeout_s: float,
+        deadline_s: float,
+        fail: Callable[[GatewayError], None],
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
+        self._loop = loop or asyncio.get_running_loop()
         self._first_due_s: float | None = first_due_s
         self._idle_timeout_s = idle_timeout_s
         self._deadline_s = deadline_s
@@ -45,7 +52,7 @@ class ReadWatch:
     def _call_at(self, moment_s: float) -> asyncio.TimerHandle:
         # No later than the idle time-out, whatever is due then: so a read costs no timer.
         delay_s = min(min(moment_s, self._deadline_s) - time.monotonic(), self._idle_timeout_s)
-        return asyncio.get_running_loop().call_later(max(delay_s, 0.0), self._check)
+        return self._loop.call_later(max(delay_s, 0.0), self._check)
 
     def _check(self) -> None:
         now_s = time.monotonic()

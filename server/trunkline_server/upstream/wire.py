@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections import deque
 from collections.abc import Mapping
 from ssl import SSLContext
 from typing import Final
@@ -39,17 +40,62 @@ class ProviderConnection(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's connector, for connections to one provider. `ssl` replaces the system's trust."""
+    """aiohttp's connector, for connections to one provider. `ssl` replaces the system's trust; `keep_alive_s` is how long an idle connection is kept.
 
-    def __init__(self, ssl: SSLContext | None) -> None:
+    What it keeps between two requests is kept here: aiohttp's own pool is for many hosts and limits, and looks them all up each time. To aiohttp a kept
+    connection is in use, so that it closes it at the end.
+    """
+
+    def __init__(self, ssl: SSLContext | None, *, keep_alive_s: float = _KEEP_ALIVE_S) -> None:
         # The engine bounds calls; a second bound here would be a queue that nobody sees.
-        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=ssl or True)
+        super().__init__(limit=0, ssl=ssl or True)
+        self._keep_alive_s = keep_alive_s
         self._factory = functools.partial(ProviderConnection, loop=self._loop)  # type: ignore[assignment] # partial is invariant; a ProviderConnection is what aiohttp wants
+        # The oldest first, each with the moment from which on it was idle.
+        self._kept: deque[tuple[Connection, float]] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def take(self) -> Connection | None:
+        """A kept connection, as far as anybody can tell still open; None where there is none."""
+        while self._kept:
+            connection, _ = self._kept.pop()  # the last one is the least likely to have been closed by the other end
+            protocol = connection.protocol
+            if protocol is not None and protocol.is_connected() and not protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
     async def open(self, target: aiohttp.ClientRequest, timeout_s: float) -> Connection:
-        """A kept connection, or a new one within `timeout_s`. Raises TimeoutError, aiohttp.ClientConnectionError."""
+        """A new connection within `timeout_s`. Raises TimeoutError, aiohttp.ClientConnectionError."""
         timeout = aiohttp.ClientTimeout(total=None, connect=timeout_s, ceil_threshold=_NO_CEILING)
         return await self.connect(target, [], timeout)
+
+    def keep(self, connection: Connection) -> None:
+        """Takes a connection back whose answer has been received to the end. One that can serve no other is closed."""
+        protocol = connection.protocol
+        if self._closed or protocol is None or protocol.should_close:
+            connection.close()
+            return
+        self._kept.append((connection, self._loop.time()))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._keep_alive_s, self._close_old)
+
+    async def close_all(self) -> None:
+        """Closes all connections, those in use too."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        while self._kept:
+            self._kept.pop()[0].close()
+        await self.close()
+
+    def _close_old(self) -> None:
+        """Closes what has been idle for the keep-alive time, and looks again when the next one will have been."""
+        self._sweep = None
+        due_s = self._loop.time() - self._keep_alive_s
+        while self._kept and self._kept[0][1] <= due_s:
+            self._kept.popleft()[0].close()
+        if self._kept:
+            self._sweep = self._loop.call_later(self._kept[0][1] - due_s, self._close_old)
 
 
 class Heads:

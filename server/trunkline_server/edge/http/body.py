@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from aiohttp.web_protocol import RequestPayloadError
 
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.edge.http.exchange import Exchange
 from trunkline_server.edge.http.options import HttpEdgeOptions
+from trunkline_server.edge.http.request import Request
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -34,7 +35,7 @@ async def read_body(exchange: Exchange, options: HttpEdgeOptions) -> bytes:
         raise
 
 
-def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
+def _check_head(request: Request, max_bytes: int) -> None:
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
     if encoding != "identity":
         raise GatewayError(
@@ -45,10 +46,10 @@ def _check_head(request: web.BaseRequest, max_bytes: int) -> None:
         raise _too_large(max_bytes)
 
 
-async def _read_all(request: web.BaseRequest, options: HttpEdgeOptions) -> bytes:
+async def _read_all(request: Request, options: HttpEdgeOptions) -> bytes:
     content = request.content
     if content.is_eof():  # the usual request comes in one piece, head and body
-        return _within(await content.read(), options.max_body_bytes)
+        return _within(content.read_nowait(), options.max_body_bytes)
     loop = asyncio.get_running_loop()
     started_s = loop.time()
     pieces: list[bytes] = []

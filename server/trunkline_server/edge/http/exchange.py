@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
+
+from trunkline_server.edge.http.request import Request
 
 JSON: Final = "application/json"
 Headers = Sequence[tuple[str, str]]
@@ -44,32 +46,10 @@ class HttpDate:
         return self._text
 
 
-class Written(web.StreamResponse):
-    """What a handler gives back to aiohttp: the answer is written, or given as `answer`; `keep_alive` says whether the connection may live on."""
-
-    def __init__(self, *, keep_alive: bool, answer: bytes = b"") -> None:
-        super().__init__()
-        self._answer = answer
-        self._may_live = keep_alive
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection may serve another request."""
-        return self._may_live
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Writes `answer`; aiohttp calls this when the handler is done."""
-        if self._answer and request.transport is not None:
-            request.transport.write(self._answer)
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Does nothing: what there was to write is written."""
-
-
 def head_bytes(status: int, headers: Headers) -> bytes:
     """The head of an answer. Names and values are the edge's own, or were checked to be printable ASCII."""
-    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}", *(f"{name}: {value}" for name, value in headers)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    return f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}\r\n".encode("latin-1")
 
 
 class Exchange:
@@ -79,9 +59,22 @@ class Exchange:
     because the gateway stops. Writing raises ClientGoneError where the client is gone, waiting where it takes nothing for `write_timeout_s`.
     """
 
+    __slots__ = (
+        "_chunked",
+        "_date",
+        "_protocol",
+        "_write_timeout_s",
+        "began",
+        "cut",
+        "generation_id",
+        "keep_alive",
+        "request",
+        "request_id",
+    )
+
     def __init__(
         self,
-        request: web.BaseRequest,
+        request: Request,
         *,
         request_id: str,
         generation_id: str,
@@ -106,22 +99,25 @@ class Exchange:
 
     def write_answer(self, status: int, body: bytes, *, content_type: str = JSON, headers: Headers = ()) -> None:
         """As `answer`, without waiting for a slow client."""
-        said: list[tuple[str, str]] = []
-        if status not in _NO_BODY:
-            said += [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-        said += [("Cache-Control", "no-store"), *headers]
-        head = self._head(status, said)
-        self._write(head if self.request.method == "HEAD" or status in _NO_BODY else head + body)
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers]) if headers else ""
+        if status in _NO_BODY:
+            self._write(self._head(status, f"Cache-Control: no-store\r\n{lines}"))
+            return
+        head = self._head(
+            status,
+            f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\nCache-Control: no-store\r\n{lines}",
+        )
+        self._write(head if self.request.method == "HEAD" else head + body)
 
     def begin_stream(self, content_type: str, headers: Headers, data: bytes) -> None:
         """Sends the status line 200 and the first bytes of a body of unknown length."""
         self._chunked = self.request.version >= _HTTP_1_1
-        said = [("Content-Type", content_type), *headers]
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
         if self._chunked:
-            said.append(("Transfer-Encoding", "chunked"))
+            lines += "Transfer-Encoding: chunked\r\n"
         else:
             self.keep_alive = False
-        self._write(self._head(200, said) + self._frame(data))
+        self._write(self._head(200, f"Content-Type: {content_type}\r\n{lines}") + self._frame(data))
 
     def write_piece(self, data: bytes, *, last: bool = False) -> None:
         """Sends a piece of a begun stream, and its end when it is the `last`. Never waits: `drain` does."""
@@ -156,7 +152,7 @@ class Exchange:
             return
         try:
             async with asyncio.timeout(self._write_timeout_s):
-                await self.request.writer.drain()
+                await self._protocol.drain()
         except TimeoutError:
             self.abort()
             raise ClientGoneError(f"it took nothing for {self._write_timeout_s} s") from None
@@ -169,20 +165,17 @@ class Exchange:
         if self.request.transport is not None:
             self.request.transport.abort()
 
-    def _head(self, status: int, headers: Headers) -> bytes:
+    def _head(self, status: int, lines: str) -> bytes:
+        """The head of an answer: `lines` are headers, each with its line break, the rest is the same in all."""
         self.began = True
-        said = [
-            *headers,
-            ("X-Content-Type-Options", "nosniff"),
-            ("X-Generation-Id", self.generation_id),
-            ("X-Request-Id", self.request_id),
-            ("Date", self._date.text()),
-        ]
         if not self.keep_alive:
-            said.append(("Connection", "close"))
-        elif self.request.version < _HTTP_1_1:
-            said.append(("Connection", "keep-alive"))
-        return head_bytes(status, said)
+            last = "Connection: close\r\n"
+        else:
+            last = "" if self.request.version >= _HTTP_1_1 else "Connection: keep-alive\r\n"
+        return (
+            f"HTTP/1.1 {status} {_PHRASES.get(status, 'Unknown')}\r\n{lines}X-Content-Type-Options: nosniff\r\n"
+            f"X-Generation-Id: {self.generation_id}\r\nX-Request-Id: {self.request_id}\r\nDate: {self._date.text()}\r\n{last}\r\n"
+        ).encode("latin-1")
 
     def _frame(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data

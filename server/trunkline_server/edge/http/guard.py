@@ -13,10 +13,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
+from trunkline_server.edge.http.request import Request
 
 _AUTHORITY: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,254}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGIN: Final = re.compile(r"https?://(?P<authority>[^/?#@\s]{1,300})")
@@ -24,10 +25,11 @@ _USUAL_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_RANGE: Final = re.compile(rf"\s*(?P<kind>{_NAME})/(?P<part>{_NAME})\s*(?P<parameters>;.*)?", re.DOTALL)
 _NOT_WANTED: Final = re.compile(r";\s*q\s*=\s*0(\.0{0,3})?\s*(;|$)", re.IGNORECASE)
+_ANYTHING: Final = "*/*"
 _SHOWN: Final = 100
 
 
-def check_host(request: web.BaseRequest, *, loopback_only: bool) -> None:
+def check_host(request: Request, *, loopback_only: bool) -> None:
     """Raises GatewayError: INVALID_REQUEST for a Host that is none, PERMISSION_DENIED for one that is not loopback where only that is served."""
     hosts = request.headers.getall(hdrs.HOST, ())
     if not hosts and request.version < (1, 1):
@@ -41,7 +43,7 @@ def check_host(request: web.BaseRequest, *, loopback_only: bool) -> None:
         )
 
 
-def check_header_names(request: web.BaseRequest) -> None:
+def check_header_names(request: Request) -> None:
     """Raises GatewayError (INVALID_REQUEST) for a name with `_`: servers that turn `-` into `_` would take it for another header."""
     for name, _ in request.raw_headers:
         if b"_" in name:
@@ -51,7 +53,7 @@ def check_header_names(request: web.BaseRequest) -> None:
             )
 
 
-def check_origin(request: web.BaseRequest) -> None:
+def check_origin(request: Request) -> None:
     """Raises GatewayError (PERMISSION_DENIED) where a web page of another site sent the request. A page on loopback is fine."""
     host = request.headers.get(hdrs.HOST, "").lower()
     for origin in request.headers.getall(hdrs.ORIGIN, ()):
@@ -63,7 +65,7 @@ def check_origin(request: web.BaseRequest) -> None:
             )
 
 
-def check_content_type(request: web.BaseRequest) -> None:
+def check_content_type(request: Request) -> None:
     """Raises GatewayError (UNSUPPORTED_MEDIA_TYPE) unless the body is declared to be JSON."""
     declared = request.headers.getall(hdrs.CONTENT_TYPE, ())
     if len(declared) != 1 or declared[0].partition(";")[0].strip().lower() != "application/json":
@@ -73,11 +75,14 @@ def check_content_type(request: web.BaseRequest) -> None:
         )
 
 
-def check_accept(request: web.BaseRequest, *offered: str) -> None:
+def check_accept(request: Request, *offered: str) -> None:
     """Raises GatewayError (NOT_ACCEPTABLE) where the Accept header takes none of the media types that an answer may have. What is no media range in it does not count."""
+    headers = request.headers.getall(hdrs.ACCEPT, ())
+    if not headers or (len(headers) == 1 and (headers[0] == _ANYTHING or headers[0] in offered)):  # the usual ones
+        return
     ranges = [
         (found["kind"].lower(), found["part"].lower(), not _NOT_WANTED.search(found["parameters"] or ""))
-        for header in request.headers.getall(hdrs.ACCEPT, ())
+        for header in headers
         for text in header.split(",")
         if (found := _MEDIA_RANGE.fullmatch(text))
     ]
@@ -114,7 +119,7 @@ def is_loopback(name: str) -> bool:
         return False
 
 
-def authorization(request: web.BaseRequest) -> Sequence[str]:
+def authorization(request: Request) -> Sequence[str]:
     """All values of the `authorization` header: more than one is a fault that admission tells."""
     return request.headers.getall(hdrs.AUTHORIZATION, ())
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol, cast
 
-from aiohttp import web
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 
@@ -22,7 +21,7 @@ from trunkline_server.edge.admission import REQUEST_ID_HEADER, Admission
 from trunkline_server.edge.failures import error_of_exception
 from trunkline_server.edge.http.chat import ChatRoute
 from trunkline_server.edge.http.errors import error_headers, error_json
-from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange, HttpDate, Written, head_bytes
+from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange, HttpDate, head_bytes
 from trunkline_server.edge.http.guard import (
     authorization,
     check_content_type,
@@ -33,6 +32,7 @@ from trunkline_server.edge.http.guard import (
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.pages import Page, Pages
 from trunkline_server.edge.http.protocol import EdgeServer
+from trunkline_server.edge.http.request import Request
 from trunkline_server.edge.http.retirement import empty_and_close
 from trunkline_server.edge.http.routes import RouteTable, read_bindings
 from trunkline_server.edge.http.rpc import RpcRoute
@@ -86,10 +86,9 @@ class HttpEdge:
         self._in_flight: dict[Exchange, asyncio.Task[object]] = {}
         self._idle = asyncio.Event()
         self._server: EdgeServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[asyncio.Server] = []
         self._pages = Pages()
-        # What aiohttp gets back for an answer that is written: nothing in them changes, so two serve for all requests.
-        self._kept, self._closing = Written(keep_alive=True), Written(keep_alive=False)
         self._routes = RouteTable[Route]()
         chat = ChatRoute(_FACADE, gateway=gateway, admission=admission, codec=codec, options=options)
         for binding in read_bindings(_FACADE):
@@ -109,7 +108,7 @@ class HttpEdge:
         """Listens on an address, one more each time it is called. Returns the port, which the system chooses where `port` is 0. Raises OSError."""
         if self._server is None:
             self._server = self._make_server()
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         listener = await loop.create_server(self._server, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
         self._listeners.append(listener)
         for place in listener.sockets if hasattr(socket, "TCP_NOTSENT_LOWAT") else ():
@@ -188,10 +187,10 @@ class HttpEdge:
                 return False
         return True
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Serves one request. Cancelled by aiohttp as soon as the client goes away, which closes the call's generator."""
+    async def _handle(self, request: Request) -> bool:
+        """Serves one request. Cancelled as soon as the client goes away, which closes the call's generator."""
         exchange = self._begin(request)
-        self._in_flight[exchange] = cast("asyncio.Task[object]", asyncio.current_task())
+        self._in_flight[exchange] = cast("asyncio.Task[object]", asyncio.current_task(self._loop))
         try:
             await self._serve(exchange)
         except ClientGoneError:
@@ -206,9 +205,9 @@ class HttpEdge:
             del self._in_flight[exchange]
             if not self._in_flight:
                 self._idle.set()
-        return self._kept if exchange.keep_alive else self._closing
+        return exchange.keep_alive
 
-    def _begin(self, request: web.BaseRequest) -> Exchange:
+    def _begin(self, request: Request) -> Exchange:
         exchange = Exchange(
             request,
             request_id=self._admission.make_request_id(request.headers),
