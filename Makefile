@@ -57,6 +57,10 @@ memory: $(VENV)/.bench-installed bench-programs ## measure memory: 10,000 stream
 soak: $(VENV)/.bench-installed bench-programs ## half load for MINUTES, and the slope of memory (make soak MINUTES=60)
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
 
+.PHONY: outage
+outage: $(VENV)/.run-installed ## kill one of three providers in each of three ways under 10,000 calls, and look whether callers notice (3 minutes)
+	$(BIN)/python -m bench.outage $(ARGS)
+
 .PHONY: bench-peers
 bench-peers: $(LITELLM_VENV)/.installed ## install other gateways for `make bench` to measure: LiteLLM (800 MB), Portkey (npm), Bifrost's core (Go)
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PEER_MODULES); else echo "npm is not on this machine: Portkey is left out"; fi
@@ -77,6 +81,7 @@ check: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## format, lint, type
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(GENERATE_VENV)/bin/python tools/generate.py --check
+	$(GENERATE_VENV)/bin/python tools/prices.py --check
 	$(BIN)/python tools/openapi.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code
@@ -90,8 +95,9 @@ fix: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## put right what ruff 
 	$(BIN)/buf format proto --write
 
 .PHONY: generate
-generate: $(GENERATE_VENV)/.installed $(VENV)/.run-installed ## make the Python code, the descriptor set and the OpenAPI document from proto/
+generate: $(GENERATE_VENV)/.installed $(VENV)/.run-installed ## make the Python code, the descriptor set and the OpenAPI document from proto/, and today's price lists
 	$(GENERATE_VENV)/bin/python tools/generate.py
+	$(GENERATE_VENV)/bin/python tools/prices.py
 	$(BIN)/python tools/openapi.py
 
 .PHONY: fuzz

@@ -7,8 +7,8 @@ a failure can carry.
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -24,8 +24,11 @@ from support.playbook import Play, Stage, fail, say
 from trunkline.v1 import error_pb2
 from trunkline.v1.chat_response_pb2 import FinishReason
 from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
-from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.error_pb2 import ErrorReason, Recourse
+from trunkline.v1.router_metadata_pb2 import RouterMetadata
+from trunkline_server.core.call import Call
 from trunkline_server.core.errors import ERROR_SHAPES, FieldFault, GatewayError, Unavailability, reason_name
+from trunkline_server.core.ports import Batch
 from trunkline_server.core.record import Generation
 from trunkline_server.edge.grpc import GrpcEdge, GrpcEdgeOptions
 from trunkline_server.edge.http import HttpEdge, HttpEdgeOptions
@@ -41,26 +44,36 @@ SHORT_WAIT_S, LONG_WAIT_S = 3.2, 7.5
 MASKED_MESSAGE = "Internal error. The request id finds the cause in the gateway's log."
 
 
+@dataclass(slots=True)
+class Stages:
+    """The gateway of both edges: an engine for each call, since one remembers how its endpoints fared."""
+
+    stage: Stage = field(default_factory=Stage)
+
+    def run(self, call: Call) -> AsyncGenerator[Batch, None]:
+        """The answer of the engine of the moment."""
+        return self.stage.engine.run(call)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlets:
-    """One engine behind both edges, and a client on each wire."""
+    """One gateway behind both edges, and a client on each wire."""
 
-    stage: Stage
+    stages: Stages
     http: aiohttp.ClientSession
     stub: ChatServiceStub
 
     def script(self, reason: Reason, *, begun: bool) -> None:
         """The next call fails for the reason, after a few letters where it has begun."""
-        first, second = self.stage.upstreams["first"], self.stage.upstreams["second"]
-        first.plays[:] = [
-            Play(fail(ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED, retry_after_s=SHORT_WAIT_S), head=False)
-        ]
-        second.plays[:] = [Play(*([BEGUN] if begun else []), make_failure(reason))]
+        overloaded = fail(ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED, retry_after_s=SHORT_WAIT_S)
+        self.stages.stage = Stage(
+            first=[Play(overloaded, head=False)], second=[Play(*([BEGUN] if begun else []), make_failure(reason))]
+        )
 
     @property
     def record(self) -> Generation:
         """The record of the last call."""
-        return self.stage.records[-1]
+        return self.stages.stage.records[-1]
 
 
 def make_failure(reason: Reason) -> GatewayError:
@@ -77,7 +90,13 @@ def make_failure(reason: Reason) -> GatewayError:
     )
 
 
-def told(reason: Reason) -> dict[str, Any]:
+def earlier(reason: Reason, *, begun: bool) -> list[tuple[str, Reason]]:
+    """The failures before the last: the first provider's, and the second's where it was asked twice, which it is before content by reasons that allow it."""
+    twice = not begun and ERROR_SHAPES[reason].recourse == Recourse.RECOURSE_RETRY
+    return [("first", ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED), *([("second", reason)] if twice else [])]
+
+
+def told(reason: Reason, *, begun: bool) -> dict[str, Any]:
     """The `error` that JSON clients read, in full."""
     shape = ERROR_SHAPES[reason]
     if shape.masked:
@@ -88,7 +107,10 @@ def told(reason: Reason) -> dict[str, Any]:
         "provider_name": "Second",
         "provider_code": "own_code",
         "faults": [{"field": FIELD, "description": "no good"}],
-        "previous_errors": [{"provider": "first", "code": "provider_overloaded", "status": 503}],
+        "previous_errors": [
+            {"provider": provider, "code": ERROR_SHAPES[why].error_type, "status": ERROR_SHAPES[why].http_status}
+            for provider, why in earlier(reason, begun=begun)
+        ],
     }
     availability = {
         "code": shape.availability_code,
@@ -118,16 +140,16 @@ def advice(reason: Reason) -> Mapping[str, str]:
 @pytest.fixture(scope="module")
 async def outlets() -> AsyncIterator[Outlets]:
     """Both edges on ports of their own."""
-    stage = Stage(first=[], second=[])
+    stages = Stages()
     web = HttpEdge(
-        gateway=stage.engine,
+        gateway=stages,
         admission=http_edge.make_admission(),
         codec=http_edge.make_codec(),
         unary_rpcs={},
         options=HttpEdgeOptions(),
     )
     rpc = GrpcEdge(
-        gateway=stage.engine,
+        gateway=stages,
         admission=grpc_edge.make_admission(),
         codec=http_edge.make_codec(),
         unary_rpcs={},
@@ -135,7 +157,7 @@ async def outlets() -> AsyncIterator[Outlets]:
     )
     port, target = await web.start("127.0.0.1", 0), f"127.0.0.1:{await rpc.start('127.0.0.1', 0)}"
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http, aio.insecure_channel(target) as channel:
-        yield Outlets(stage=stage, http=http, stub=ChatServiceStub(channel))
+        yield Outlets(stages=stages, http=http, stub=ChatServiceStub(channel))
     await web.stop(0)
     await rpc.drain(0)
 
@@ -145,20 +167,22 @@ def check_ids(found: Mapping[str, Any], record: Generation) -> None:
     assert (found["x-generation-id"], found["x-request-id"]) == (record.generation_id, record.request_id)
 
 
-def check_record(record: Generation, reason: Reason, caplog: pytest.LogCaptureFixture) -> None:
+def check_record(record: Generation, reason: Reason, caplog: pytest.LogCaptureFixture, *, begun: bool) -> None:
     """The record and its line in the log name the reason and the attempt before; the record has what the caller was told."""
     caplog.set_level(logging.INFO)
     CallLog().keep(record)
     name = reason_name(reason)
     assert (record.status, record.provider) == (name, "second")
-    assert http_edge.make_codec().encode(record.error) == told(reason)
-    assert [attempt.reason for attempt in record.attempts] == [ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED]
+    assert http_edge.make_codec().encode(record.error) == told(reason, begun=begun)
+    before = earlier(reason, begun=begun)
+    assert [(attempt.provider, attempt.reason) for attempt in record.attempts] == before
     assert f"status={name}" in caplog.messages[-1].split()
-    assert "failed=first:PROVIDER_OVERLOADED" in caplog.messages[-1].split()
+    failed = ",".join(f"{provider}:{reason_name(why)}" for provider, why in before)
+    assert f"failed={failed}" in caplog.messages[-1].replace('"', "").split()
     assert (SECRET in caplog.text) is ERROR_SHAPES[reason].masked
 
 
-def check_status(error: aio.AioRpcError, reason: Reason, record: Generation) -> None:
+def check_status(error: aio.AioRpcError, reason: Reason, record: Generation, *, begun: bool) -> None:
     """The status, its message and each of its details."""
     shape, masked = ERROR_SHAPES[reason], ERROR_SHAPES[reason].masked
     assert (error.code().value[0], error.details()) == (shape.grpc_code, MASKED_MESSAGE if masked else SECRET)
@@ -185,7 +209,9 @@ def check_status(error: aio.AioRpcError, reason: Reason, record: Generation) -> 
         violations = details.pop(error_details_pb2.BadRequest).field_violations
         assert [(violation.field, violation.description) for violation in violations] == [(FIELD, "no good")]
         body = details.pop(error_pb2.ErrorBody)
-        assert [earlier.provider for earlier in body.metadata.previous_errors] == ["first"]
+        assert [failure.provider for failure in body.metadata.previous_errors] == [
+            provider for provider, _ in earlier(reason, begun=begun)
+        ]
         assert body.availability.code == shape.availability_code
     assert details == {}
 
@@ -199,11 +225,11 @@ async def test_http_before_the_first_content(
     outlets.script(reason, begun=False)
     async with outlets.http.post(http_edge.CHAT, json={**http_edge.MINIMAL, "stream": stream}) as answer:
         assert (answer.status, answer.content_type) == (ERROR_SHAPES[reason].http_status, "application/json")
-        assert await answer.json() == {"error": told(reason)}
+        assert await answer.json() == {"error": told(reason, begun=False)}
         names = ("retry-after", "www-authenticate")
         assert {name: answer.headers[name] for name in names if name in answer.headers} == advice(reason)
         check_ids(answer.headers, outlets.record)
-    check_record(outlets.record, reason, caplog)
+    check_record(outlets.record, reason, caplog, begun=False)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)
@@ -216,8 +242,8 @@ async def test_http_whole_after_content(outlets: Outlets, reason: Reason, caplog
         check_ids(answer.headers, outlets.record)
     (choice,) = body["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("hel", "error")
-    assert body["error"] == told(reason)
-    check_record(outlets.record, reason, caplog)
+    assert body["error"] == told(reason, begun=True)
+    check_record(outlets.record, reason, caplog, begun=True)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)
@@ -237,10 +263,10 @@ async def test_http_stream_after_content(outlets: Outlets, reason: Reason, caplo
         "model": MODEL,
         "provider": "Second",
         "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
-        "error": told(reason),
+        "error": told(reason, begun=True),
     }
     assert rest == ""
-    check_record(outlets.record, reason, caplog)
+    check_record(outlets.record, reason, caplog, begun=True)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)
@@ -251,12 +277,12 @@ async def test_grpc_before_the_first_content(
     outlets.script(reason, begun=False)
     with pytest.raises(aio.AioRpcError) as caught:
         await outlets.stub.CreateChatCompletion(make_request())
-    check_status(caught.value, reason, outlets.record)
+    check_status(caught.value, reason, outlets.record, begun=False)
     outlets.script(reason, begun=False)
     with pytest.raises(aio.AioRpcError) as caught:
         await outlets.stub.StreamChatCompletion(make_request()).read()
-    check_status(caught.value, reason, outlets.record)
-    check_record(outlets.record, reason, caplog)
+    check_status(caught.value, reason, outlets.record, begun=False)
+    check_record(outlets.record, reason, caplog, begun=False)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)
@@ -268,9 +294,9 @@ async def test_grpc_unary_after_content(outlets: Outlets, reason: Reason, caplog
     (choice,) = answer.choices
     assert await call.code() is grpc.StatusCode.OK
     assert (choice.message.content[0].text, choice.finish_reason) == ("hel", FinishReason.FINISH_REASON_ERROR)
-    assert http_edge.make_codec().encode(answer.error) == told(reason)
+    assert http_edge.make_codec().encode(answer.error) == told(reason, begun=True)
     check_ids(dict(await call.trailing_metadata()), outlets.record)
-    check_record(outlets.record, reason, caplog)
+    check_record(outlets.record, reason, caplog, begun=True)
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)
@@ -283,8 +309,28 @@ async def test_grpc_stream_after_content(outlets: Outlets, reason: Reason, caplo
         await call.read()
     assert "".join(choice.delta.content for chunk in chunks for choice in chunk.choices) == "hel"
     assert not any(chunk.HasField("error") for chunk in chunks)
-    check_status(caught.value, reason, outlets.record)
-    check_record(outlets.record, reason, caplog)
+    check_status(caught.value, reason, outlets.record, begun=True)
+    check_record(outlets.record, reason, caplog, begun=True)
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=reason_name)
+async def test_the_route_for_who_asks(outlets: Outlets, reason: Reason) -> None:
+    """The attempts of a failed call with their statuses, on both wires; nothing beside a masked failure."""
+    header = {"x-openrouter-metadata": "enabled"}
+    outlets.script(reason, begun=False)
+    async with outlets.http.post(http_edge.CHAT, json=http_edge.MINIMAL, headers=header) as answer:
+        route = (await answer.json()).get("openrouter_metadata")
+    outlets.script(reason, begun=False)
+    with pytest.raises(aio.AioRpcError) as caught:
+        await outlets.stub.CreateChatCompletion(make_request(), metadata=tuple(header.items()))
+    details = [detail for detail in grpc_edge.details_of(caught.value) if isinstance(detail, RouterMetadata)]
+    shape = ERROR_SHAPES[reason]
+    assert (route is None, details == []) == (shape.masked, shape.masked)
+    if not shape.masked:
+        failures = [*earlier(reason, begun=False), ("second", reason)]
+        tried = [(provider.capitalize(), ERROR_SHAPES[why].http_status) for provider, why in failures]
+        assert [(attempt["provider"], attempt["status"]) for attempt in route["attempts"]] == tried
+        assert [http_edge.make_codec().encode(detail) for detail in details] == [route]
 
 
 ANSWERS: dict[str, tuple[str, str, dict[str, Any], int]] = {

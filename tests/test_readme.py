@@ -32,7 +32,13 @@ EXPECTED: Mapping[str, Sequence[str]] = {
     "curl -N": ['"content":"Hello"', '"content":" curl"', '"usage":', "data: [DONE]"],
     "from openai import": ["Hello from the SDK\n"],
     "from trunkline import": ["Hello over gRPC\n", " tokens\n"],
-    "trunkline chat": ["My answer to your", "sim/echo", "sim/fault", "usage: trunkline", "serve"],
+    "trunkline chat": [
+        "My answer to your",
+        "sim/fault",
+        "Simulator serves `sim/echo` first",
+        "usage: trunkline",
+        "serve",
+    ],
     "check-config": ["docs/example.toml"],
 }
 

@@ -24,6 +24,15 @@ DRAIN_S = 2.0
 @asynccontextmanager
 async def worker(folder: Path) -> AsyncIterator[tuple[Process, socket.socket]]:
     """A worker that is ready, and its supervisor's end of the control socket. A drain of it takes DRAIN_S at least."""
+    async with starting_worker(folder) as (process, ours):
+        async with asyncio.timeout(30):
+            assert await asyncio.get_running_loop().sock_recv(ours, len(READY)) == READY
+        yield process, ours
+
+
+@asynccontextmanager
+async def starting_worker(folder: Path) -> AsyncIterator[tuple[Process, socket.socket]]:
+    """The same, of which nobody knows yet whether it is ready."""
     ours, theirs = socket.socketpair()
     path = os.pathsep.join(str(ROOT / name) for name in ("clients/python", "server"))
     command = [sys.executable, "-m", "trunkline_server", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
@@ -40,8 +49,6 @@ async def worker(folder: Path) -> AsyncIterator[tuple[Process, socket.socket]]:
             )
         try:
             ours.setblocking(False)
-            async with asyncio.timeout(30):
-                assert await asyncio.get_running_loop().sock_recv(ours, len(READY)) == READY
             yield process, ours
         finally:
             if process.returncode is None:
@@ -60,6 +67,16 @@ async def read_until(process: Process, words: bytes) -> None:
     assert process.stderr is not None
     async with asyncio.timeout(20):
         await process.stderr.readuntil(words)
+
+
+async def test_a_supervisor_that_goes_before_its_worker_is_ready(tmp_path: Path) -> None:
+    """A worker that starts for nobody ends, and listens nowhere any more."""
+    async with starting_worker(tmp_path) as (process, control):
+        control.close()
+        async with asyncio.timeout(20):
+            _, log = await process.communicate()
+    assert process.returncode == 0, log.decode()
+    assert b"draining" in log
 
 
 async def test_a_drain_without_a_supervisor_costs_nothing(tmp_path: Path) -> None:

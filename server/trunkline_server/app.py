@@ -7,48 +7,54 @@ import asyncio
 import gc
 import logging
 import os
+import random
 import re
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from trunkline.v1 import generation_service_pb2, key_service_pb2, model_service_pb2
+from trunkline.v1 import generation_service_pb2, key_service_pb2, model_service_pb2, route_service_pb2
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorResponse
 from trunkline_server.allocator import bound_heaps, trim_after_growth
 from trunkline_server.catalog.directory import Directory
-from trunkline_server.catalog.entry import Catalog, Provider
-from trunkline_server.config.read import make_catalog
 from trunkline_server.config.settings import Settings
-from trunkline_server.core.ports import UnaryRpc, Upstream
-from trunkline_server.core.secret import Secret
+from trunkline_server.core.ports import UnaryRpc
 from trunkline_server.dialects.registry import make_dialects
 from trunkline_server.edge.admission import Admission, KeyRecord, RandomPool
 from trunkline_server.edge.grpc import GrpcEdge, GrpcEdgeOptions
 from trunkline_server.edge.http import HttpEdge, HttpEdgeOptions
+from trunkline_server.engine.budget import RetryBudget
+from trunkline_server.engine.explain import Explainer
+from trunkline_server.engine.health import HealthBook
+from trunkline_server.engine.ledgers import Ledgers
+from trunkline_server.engine.limits import EndpointLimits
 from trunkline_server.engine.record import Keepers
 from trunkline_server.engine.run import Engine
+from trunkline_server.engine.sessions import SessionPins
+from trunkline_server.engine.waits import HeadWaits
 from trunkline_server.jsonshape import Codec
+from trunkline_server.offer import Offer
+from trunkline_server.reload import Reloader, SettingsSource
 from trunkline_server.stores.accounts import Accounts
 from trunkline_server.stores.generations import Generations
 from trunkline_server.stores.memory import MemoryRecords
 from trunkline_server.stores.shared import SharedRecords
 from trunkline_server.telemetry.call_log import CallLog
 from trunkline_server.telemetry.log_setup import set_up_logging
-from trunkline_server.upstream.http import HttpUpstream
-from trunkline_server.upstream.simulator import SimulatorUpstream
 from trunkline_server.workers.orders import Seat
 
 _LOGGER: Final = logging.getLogger("trunkline")
 # The services whose RPCs are all unary; who does their work is composed below.
 _SERVICES: Final = tuple(
     service
-    for file in (model_service_pb2, generation_service_pb2, key_service_pb2)
+    for file in (model_service_pb2, generation_service_pb2, key_service_pb2, route_service_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -74,8 +80,7 @@ class App:
 
     def __init__(self, settings: Settings, seat: Seat | None = None) -> None:
         self._settings = settings
-        self._catalog = make_catalog(settings)
-        self._upstreams = make_upstreams(settings, self._catalog)
+        self._offer = Offer.make(settings)
         self._ready = False
         self._is_worker = seat is not None
         self._retired = False
@@ -89,18 +94,22 @@ class App:
             # What the supervisor looks for where a worker died.
             name=str(os.getpid()),
         )
+        health = self._health = HealthBook(time.monotonic)
+        ledgers = _make_ledgers(settings, health)
         gateway = Engine(
-            catalog=lambda: self._catalog,
-            upstreams=lambda: self._upstreams,
+            catalog=lambda: self._offer.catalog,
+            deployment=lambda: self._offer.deployment,
+            upstreams=lambda: self._offer.upstreams,
             dialects=make_dialects(codec),
             records=Keepers(CallLog(), records),
-            monotonic_s=time.monotonic,
+            ledgers=ledgers,
         )
         rpcs = make_unary_rpcs(
             {
-                "ModelService": Directory(lambda: self._catalog),
+                "ModelService": Directory(lambda: self._offer.catalog, lambda: ledgers.waits.snapshot().endpoints),
                 "GenerationService": Generations(shared.find),
                 "KeyService": Accounts(shared.spending, time.time),
+                "RouteService": Explainer(gateway.prepare),
             }
         )
         http_options, grpc_options = _http_options(settings), _grpc_options(settings, is_worker=self._is_worker)
@@ -127,6 +136,12 @@ class App:
         self._ready = True
         return Bound(http_url=f"http://{_joined(http.host, http_port)}", grpc_target=_joined(grpc.host, grpc_port))
 
+    async def take_over(self, settings: Settings) -> None:
+        """Offers from now on what other settings say. Calls under way go on as they began."""
+        last, self._offer = self._offer, await self._offer.following(settings)
+        self._health.forget(last.mended(self._offer))
+        await last.retire(self._offer)
+
     async def retire(self) -> None:
         """Leaves new clients to the other workers, and waits until those of this one have gone there too, or would have by any count."""
         self._retired = True
@@ -147,17 +162,23 @@ class App:
         await asyncio.gather(self._http.drain(), self._grpc.announce_end())
         await asyncio.sleep(drain.delay_s)
         await asyncio.gather(self._http.stop(drain.grace_s), self._grpc.drain(drain.grace_s))
-        for upstream in self._upstreams.values():
-            await upstream.close()
+        await self._offer.close()
         if self._retired and not await self._records.hand_over():
             _LOGGER.warning("no worker took the records and sums of this one")
         await self._records.close()
 
 
-async def serve(settings: Settings, announce: Callable[[Bound], None], seat: Seat | None = None) -> int:
+async def serve(
+    settings: Settings,
+    announce: Callable[[Bound], None],
+    *,
+    seat: Seat | None = None,
+    source: SettingsSource | None = None,
+) -> int:
     """Serves until SIGTERM or SIGINT, then drains; a second signal cuts that short. `announce` is told where the edges listen once they do. The exit status: 0 after a drain.
 
-    With a `seat` this is a worker: SIGHUP makes it retire, and it stops when its supervisor has gone. Raises OSError where an address is taken.
+    What the file at `source` offers is taken over when it changes, and on SIGHUP; None: there is no file. With a `seat` this is a worker: SIGHUP makes it retire,
+    and it stops when its supervisor has gone. Raises OSError where an address is taken.
     """
     set_up_logging(settings.log.format, settings.log.level)
     bound_heaps()
@@ -187,16 +208,43 @@ async def serve(settings: Settings, announce: Callable[[Bound], None], seat: Sea
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    announce(bound)
     trimming = asyncio.create_task(trim_after_growth())
-    await _one_of(stopping.wait(), retiring.wait())
-    if not stopping.is_set():
-        _LOGGER.info("retiring: this worker ends when its connections have")
-        await _one_of(stopping.wait(), app.retire())
-    _LOGGER.info("draining: calls under way may take %s s; ask again to stop at once", settings.drain.grace_s)
-    await app.stop()
-    trimming.cancel()
+    try:
+        async with _reloading(app, settings, source, on_hang_up=seat is None):
+            announce(bound)
+            await _one_of(stopping.wait(), retiring.wait())
+        if not stopping.is_set():
+            _LOGGER.info("retiring: this worker ends when its connections have")
+            await _one_of(stopping.wait(), app.retire())
+        _LOGGER.info("draining: calls under way may take %s s; ask again to stop at once", settings.drain.grace_s)
+    finally:
+        # Whatever went wrong: with an edge that still listens the loop would never close, and this process not end.
+        await app.stop()
+        trimming.cancel()
     return 0
+
+
+@asynccontextmanager
+async def _reloading(
+    app: App, settings: Settings, source: SettingsSource | None, *, on_hang_up: bool
+) -> AsyncIterator[None]:
+    """Keeps what the app offers as its settings file says (None: there is no file). With `on_hang_up` SIGHUP has the file read at once."""
+    if source is None:
+        yield
+        return
+    reloader = Reloader(source, settings, app.take_over)
+    loop = asyncio.get_running_loop()
+    if on_hang_up:
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+    running = asyncio.create_task(reloader.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        if on_hang_up:
+            # A hang-up during the drain must not end the calls under way.
+            loop.remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 async def _one_of(*waits: Coroutine[Any, Any, object]) -> None:
@@ -207,12 +255,6 @@ async def _one_of(*waits: Coroutine[Any, Any, object]) -> None:
         task.cancel()
     for task in done:
         task.result()
-
-
-def make_upstreams(settings: Settings, catalog: Catalog) -> Mapping[str, Upstream]:
-    """The way to each provider of the catalog, by slug."""
-    secrets_by_slug = {provider.slug: provider.api_key for provider in settings.providers}
-    return {slug: _make_upstream(provider, secrets_by_slug.get(slug)) for slug, provider in catalog.providers.items()}
 
 
 def make_codec() -> Codec:
@@ -239,12 +281,6 @@ def make_unary_rpcs(services: Mapping[str, object]) -> Mapping[str, UnaryRpc]:
     }
 
 
-def _make_upstream(provider: Provider, secret: Secret | None) -> Upstream:
-    if provider.transport == "simulator" or provider.base_url is None:
-        return SimulatorUpstream(clock=time.time)
-    return HttpUpstream(base_url=provider.base_url, secret=secret)
-
-
 def _make_admission(settings: Settings) -> Admission:
     return Admission(
         keys=[KeyRecord(name=key.name, sha256=key.sha256) for key in settings.keys],
@@ -253,6 +289,22 @@ def _make_admission(settings: Settings) -> Admission:
         clock_s=time.time,
         monotonic_s=time.monotonic,
         random_bytes=RandomPool(secrets.token_bytes).draw,
+    )
+
+
+def _make_ledgers(settings: Settings, health: HealthBook) -> Ledgers:
+    limits = settings.limits
+    return Ledgers(
+        health=health,
+        waits=HeadWaits(health, time.monotonic),
+        budget=RetryBudget(time.monotonic),
+        limits=EndpointLimits(most_waiting=limits.most_waiting, monotonic_s=time.monotonic),
+        pins=SessionPins(time.monotonic),
+        longest_wait_s=limits.longest_wait_s,
+        hedge_after_s=settings.attempts.hedge_after_s,
+        monotonic_s=time.monotonic,
+        draw=random.random,
+        sleep=asyncio.sleep,
     )
 
 

@@ -13,6 +13,7 @@ from trunkline_server.catalog.directory import Directory, render_model
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.health import EndpointHealth, Percentiles
 from trunkline_server.jsonshape import Codec
 
 ANYBODY = Principal(name="anybody")
@@ -201,6 +202,30 @@ async def test_endpoints_of_a_model() -> None:
         "fp8",
         False,
     )
+
+
+async def test_how_the_endpoints_are() -> None:
+    """Status, share of successes in percent, milliseconds to the first token and tokens a second; what was not measured stays unset."""
+    cheap = EndpointHealth(
+        requests=8,
+        success_rate=0.875,
+        latency_s=Percentiles(p50=9, p75=9, p90=9, p99=9),
+        first_token_s=Percentiles(p50=0.25, p75=0.5, p90=1.0, p99=2.0),
+        throughput_tps=Percentiles(p50=61.23456, p75=50, p90=40, p99=30),
+        unstable=True,
+    )
+    directory = Directory(lambda: CATALOG, lambda: {("acme/large", "cheap/fp8"): cheap})
+    answer = await directory.list_model_endpoints(rpc.ListModelEndpointsRequest(author="acme", slug="large"), ANYBODY)
+    private = await directory.list_zdr_endpoints(rpc.ListZdrEndpointsRequest(), ANYBODY)
+    unknown, known = answer.data.endpoints
+    names = ("uptime_last_5m", "latency_last_30m", "throughput_last_30m", "uptime_last_30m", "uptime_last_1d")
+    assert (unknown.status, [unknown.HasField(name) for name in names]) == (0, [False] * 5)
+    assert [known.HasField(name) for name in names] == [True] * 3 + [False] * 2
+    assert (known.status, known.uptime_last_5m) == (-1, 87.5)
+    latency, throughput = known.latency_last_30m, known.throughput_last_30m
+    assert (latency.p50, latency.p75, latency.p90, latency.p99) == (250, 500, 1000, 2000)
+    assert (throughput.p50, throughput.p99) == (61.235, 30)
+    assert private.data[0] == known
 
 
 async def test_who_knows_tool_choice_knows_all_of_it() -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from trunkline_server.catalog.entry import Model
 from trunkline_server.catalog.load import build_catalog, check_tables, read_builtin, split_url
+from trunkline_server.catalog.prices import read_prices
 from trunkline_server.catalog.rows import ModelRow, ProviderRow
 
 OPENAI: dict[str, Any] = {"slug": "openai", "base_url": "https://api.openai.com/v1/"}
@@ -14,6 +16,8 @@ GPT: dict[str, Any] = {
     "context_length": 100,
     "endpoints": [{"provider": "openai", "upstream_model": "gpt"}],
 }
+LISTED = read_prices("openai")["gpt-4o", None]
+SIMULATED = {"provider": "simulator", "upstream_model": "sim/echo"}
 OTHER_ENDPOINT = {"provider": "openai", "upstream_model": "gpt-2"}
 
 
@@ -88,11 +92,44 @@ def test_faults_between_rows(table: dict[str, Any], faults: list[tuple[tuple[str
     assert [(fault.path, fault.message) for fault in check_tables([table])] == faults
 
 
-def test_tables_are_checked_together() -> None:
-    """A slug that ships with the gateway is taken, and its providers may be used."""
-    taken = {"models": [{"slug": "sim/echo", "endpoints": [{"provider": "simulator", "upstream_model": "sim/echo"}]}]}
-    faults = check_tables([read_builtin("simulator"), taken])
-    assert [(fault.table, fault.path) for fault in faults] == [(1, ("models", 0, "slug"))]
+@pytest.mark.parametrize(
+    ("table", "faults"),
+    [
+        ({"models": [{"slug": "sim/echo"}, {"slug": "sim/new", "endpoints": [SIMULATED]}]}, []),
+        ({"providers": [{"slug": "simulator", "name": "Mine"}]}, []),
+        ({"providers": [{"slug": "simulator", "base_url": "https://x.example"}]}, [("providers", 0, "base_url")]),
+        ({"models": [{"slug": "sim/new"}]}, [("models", 0)]),
+        ({"models": [{"slug": "sim/echo"}, {"slug": "sim/echo"}]}, [("models", 1, "slug")]),
+    ],
+)
+def test_tables_are_checked_together(table: dict[str, Any], faults: list[tuple[str | int, ...]]) -> None:
+    """A later table may say more about a shipped row, and use its providers; each row must be sound as the two together make it."""
+    assert [(fault.table, fault.path) for fault in check_tables([read_builtin("simulator"), table])] == [
+        (1, path) for path in faults
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "words"),
+    [
+        ({"service_tier": "flex"}, (), "needs a `tag` of its own, such as `openai/flex`"),
+        ({"service_tier": "flex", "tag": "openai"}, ("tag",), "needs a `tag` of its own"),
+        ({"prices_above": [{"tokens": 1, "prices": {}}]}, ("prices_above",), "stand beside `prices`"),
+    ],
+)
+def test_faults_of_an_endpoint(keys: dict[str, Any], place: tuple[str, ...], words: str) -> None:
+    """A tier has a tag, since others are found by the provider's slug; prices of long prompts have others beside them."""
+    table = {"providers": [OPENAI], "models": [{**GPT, "endpoints": [{**GPT["endpoints"][0], **keys}]}]}
+    (fault,) = check_tables([table])
+    assert fault.path == ("models", 0, "endpoints", 0, *place)
+    assert words in fault.message
+
+
+def test_an_unknown_price_list() -> None:
+    """The fault names those that there are."""
+    (fault,) = check_tables([{"providers": [{**OPENAI, "price_list": "opnai"}]}])
+    assert fault.path == ("providers", 0, "price_list")
+    assert "none, anthropic" in fault.message
 
 
 @pytest.mark.parametrize("url", ["https://api.example.com", "http://127.0.0.1:8000/v1/", "https://[::1]:1/x"])
@@ -124,6 +161,56 @@ def test_rows_become_values() -> None:
     assert (model.endpoints[0].tag, model.endpoints[0].context_length) == ("openai", 100)
     assert dict(model.endpoints[0].prices_pusd) == {"prompt": 1_000_000}
     assert catalog.providers["openai"].base_url == "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "prices", "is_listed"),
+    [
+        ({}, LISTED.prices, True),
+        ({"prices": {"prompt": "0.000001"}}, {"prompt": 1_000_000}, False),
+        ({"prices": {}}, {}, False),
+        ({"upstream_model": "unheard-of"}, {}, False),
+    ],
+)
+def test_prices_nobody_gave_come_from_the_list(
+    endpoint: dict[str, Any], prices: dict[str, int], is_listed: bool
+) -> None:
+    """Unset prices are the list's, with their source; prices that are written, also none at all, are as written."""
+    made = build_one({}, endpoint).endpoints[0]
+    assert dict(made.prices_pusd) == dict(prices)
+    assert made.price_source == (f"{LISTED.source}, {LISTED.date}" if is_listed else None)
+
+
+@pytest.mark.parametrize(
+    ("model", "endpoint", "lengths"),
+    [
+        ({}, {}, (LISTED.context_length, LISTED.context_length)),
+        ({"context_length": 10}, {}, (10, 10)),
+        ({}, {"context_length": 20}, (20, 20)),
+        ({}, {"prices": {}}, (LISTED.context_length, LISTED.context_length)),
+        ({}, {"upstream_model": "unheard-of"}, (None, None)),
+    ],
+)
+def test_a_length_nobody_gave_comes_from_the_list(
+    model: dict[str, Any], endpoint: dict[str, Any], lengths: tuple[int | None, int | None]
+) -> None:
+    """The endpoint's own length, else the model's, else the list's; a model without one has its longest endpoint's."""
+    made = build_one(model, endpoint)
+    assert (made.context_length, made.endpoints[0].context_length) == lengths
+
+
+def test_prices_above_are_in_order() -> None:
+    """However they were written, the longest prompts come last."""
+    steps = [{"tokens": tokens, "prices": {"prompt": str(tokens)}} for tokens in (30, 10, 20)]
+    made = build_one({}, {"prices": {"prompt": "1"}, "prices_above": steps}).endpoints[0]
+    assert [made.prices_for(tokens)["prompt"] // 10**12 for tokens in (10, 11, 20, 21, 31)] == [1, 10, 10, 20, 30]
+
+
+def build_one(model: dict[str, Any], endpoint: dict[str, Any]) -> Model:
+    """A model with one endpoint at an API that has a price list."""
+    row = {"provider": "openai", "upstream_model": "gpt-4o", **endpoint}
+    rows = [ModelRow.model_validate({"slug": "a/b", "endpoints": [row], **model})]
+    return build_catalog([ProviderRow.model_validate(OPENAI)], rows).models["a/b"]
 
 
 def test_the_built_in_rows_are_sound() -> None:

@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of data files and settings: prices, slugs, strictness."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from trunkline_server.catalog.rows import PARAMETER_KEYS, PRICE_KEYS, EndpointRow, ModelRow, ProviderRow, read_price
+from trunkline_server.catalog.rows import (
+    PARAMETER_KEYS,
+    PRICE_KEYS,
+    EndpointRow,
+    ModelRow,
+    PriceRow,
+    ProviderRow,
+    read_day,
+    read_price,
+)
 
 ENDPOINT = {"provider": "p", "upstream_model": "m"}
 MODEL = {"slug": "acme/a"}
@@ -97,3 +108,25 @@ def test_the_keys_are_those_of_the_contract() -> None:
     assert {"prompt", "completion", "request", "web_search"} <= set(PRICE_KEYS)
     assert "discount" not in PRICE_KEYS
     assert {"temperature", "top_p"} <= set(PARAMETER_KEYS)
+
+
+@pytest.mark.parametrize("written", ["2026-11-22", date(2026, 11, 22)])
+def test_a_day(written: object) -> None:
+    """A date of TOML, or its text."""
+    assert read_day(written) == date(2026, 11, 22)
+
+
+@pytest.mark.parametrize("written", ["today", "2026-13-01", "", 20261122, datetime(2026, 11, 22, tzinfo=UTC), None])
+def test_no_day(written: object) -> None:
+    """What is no day is refused."""
+    with pytest.raises(PydanticCustomError):
+        read_day(written)
+
+
+@pytest.mark.parametrize("missing", ["names", "context_length", "prices", "source", "date"])
+def test_a_price_row_is_whole(missing: str) -> None:
+    """A row of a price list says what it is about, and where it comes from."""
+    row = {"names": ["m"], "context_length": 1, "prices": {}, "source": "s", "date": "2026-11-22"}
+    assert PriceRow.model_validate(row).names == ("m",)
+    with pytest.raises(ValidationError, match=missing):
+        PriceRow.model_validate({key: value for key, value in row.items() if key != missing})

@@ -12,6 +12,15 @@ from trunkline_server.config.settings import Settings
 KEY = {"name": "laptop", "sha256": "0" * 64}
 
 
+OPENAI = {
+    "providers": [{"slug": "openai", "base_url": "https://api.openai.com/v1"}],
+    "models": [
+        {"slug": f"openai/{name}", "endpoints": [{"provider": "openai", "upstream_model": name}]}
+        for name in ("gpt-4o", "unheard-of")
+    ],
+}
+
+
 def test_a_sound_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Says ok and what the file amounts to."""
     path = tmp_path / "g.toml"
@@ -44,6 +53,9 @@ def test_all_faults_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ({"keys": [KEY]}, "1 key: laptop"),
         ({"keys": [KEY, {**KEY, "name": "ci"}]}, "2 keys: laptop, ci"),
         ({"simulator": False}, "0 models at 0 endpoints of 0 providers"),
+        ({}, "7 given, 0 from shipped lists, 0 unknown"),
+        (OPENAI, "7 given, 1 from shipped lists (genai-prices "),
+        (OPENAI, "), 1 unknown"),
     ],
 )
 def test_the_summary(settings: dict[str, object], words: str) -> None:

@@ -21,6 +21,7 @@ from trunkline_server.cli.program import make_parser, read_version
         ),
         (["chat", "--help"], ["--grpc", "--http", "--model", "standard input", "Ctrl-C"]),
         (["models", "--help"], ["--config", "million"]),
+        (["route", "--help"], ["--explain FILE", "--config", "standard input", "Exit status"]),
         (["keys", "new", "--help"], ["--name"]),
         (["check-config", "--help"], ["FILE", "Exit status"]),
         (["--version"], ["trunkline ", read_version()]),
@@ -42,6 +43,7 @@ def test_help_teaches(argv: list[str], words: list[str], capsys: pytest.CaptureF
         ["serve", "--htt", "127.0.0.1:0"],
         ["keys"],
         ["check-config"],
+        ["route"],
         ["chat", "--grpc", "a:1", "--http", "http://b", "hi"],
         ["chat", "--max-tokens", "many", "hi"],
     ],
@@ -85,4 +87,6 @@ def test_an_output_that_ends_early(
 def test_every_command_has_its_help() -> None:
     """The list of commands has a line for each."""
     text = make_parser().format_help()
-    assert [name for name in ("serve", "chat", "models", "keys", "check-config") if f"    {name}" not in text] == []
+    assert [
+        name for name in ("serve", "chat", "models", "route", "keys", "check-config") if f"    {name}" not in text
+    ] == []

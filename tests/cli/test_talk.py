@@ -44,6 +44,15 @@ def test_the_base_path(suffix: str, path: str, script: HttpScript) -> None:
     assert script.asked[0][1] == path
 
 
+def test_posting(script: HttpScript) -> None:
+    """A body goes out as JSON, and what it is answered comes back parsed."""
+    script.body = b'{"data": 1}'
+    assert HttpGateway(url=script.address).post("/route/explain", {"model": "m"}) == {"data": 1}
+    assert [(method, path, body) for method, path, _, body in script.asked] == [
+        ("POST", "/v1/route/explain", {"model": "m"})
+    ]
+
+
 def test_a_scheme_may_be_left_out(script: HttpScript) -> None:
     """An address alone means plain HTTP."""
     script.body = b"{}"

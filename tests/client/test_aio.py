@@ -12,6 +12,7 @@ from trunkline import AsyncClient, DeadlineError, InvalidRequestError, ProviderE
 from trunkline.v1 import chat_service_pb2_grpc
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.model_service_pb2 import ListModelsRequest
+from trunkline.v1.route_service_pb2 import ExplainRouteResponse, RoutePlan
 from trunkline_server.core.errors import FieldFault, GatewayError
 
 HELLO = [{"role": "user", "content": "hi"}]
@@ -165,6 +166,17 @@ async def test_models_that_fail() -> None:
     async with scripted_service(REFUSED) as service, AsyncClient(service.target) as client:
         with pytest.raises(InvalidRequestError):
             await client.models()
+
+
+async def test_explain() -> None:
+    """The plan of a request comes as a message; a failure is raised like any."""
+    plan = RoutePlan(requested_models=["sim/echo"], summary="One.")
+    async with scripted_service(ExplainRouteResponse(data=plan)) as service, AsyncClient(service.target) as client:
+        assert await client.explain(make_request()) == plan
+        service.script = [REFUSED]
+        with pytest.raises(InvalidRequestError):
+            await client.explain(make_request())
+    assert service.requests == [make_request(), make_request()]
 
 
 async def test_nothing_is_sent_for_a_faulty_request() -> None:

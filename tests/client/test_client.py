@@ -13,6 +13,7 @@ from trunkline.v1 import chat_service_pb2_grpc
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.model_service_pb2 import ListModelsRequest
+from trunkline.v1.route_service_pb2 import ExplainRouteResponse, RoutePlan
 from trunkline_server.core.errors import FieldFault, GatewayError
 
 HELLO = [{"role": "user", "content": "hi"}]
@@ -163,6 +164,22 @@ async def test_models() -> None:
                 await asyncio.to_thread(client.models)
     assert [model.id for model in models] == ["sim/echo", "sim/tools"]
     assert service.requests == [ListModelsRequest(q="sim", limit=5), ListModelsRequest()]
+
+
+async def test_explain() -> None:
+    """The plan of a request comes as a message; a failure is raised like any."""
+    plan = RoutePlan(requested_models=["sim/echo"], summary="One.")
+    async with scripted_service(ExplainRouteResponse(data=plan)) as service:
+        with Client(service.target) as client:
+            told = await asyncio.to_thread(
+                client.explain, model="sim/echo", messages=HELLO, headers={"x-session-id": "s"}
+            )
+            service.script = [REFUSED]
+            with pytest.raises(InvalidRequestError):
+                await asyncio.to_thread(client.explain, make_request())
+    assert told == plan
+    assert service.requests == [make_request("hi", model="sim/echo"), make_request()]
+    assert service.metadata[0]["x-session-id"] == "s"
 
 
 def test_nothing_is_sent_for_a_faulty_request() -> None:

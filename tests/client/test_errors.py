@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 import trunkline
+from support.builders import make_route
 from trunkline import (
     AuthenticationError,
     CallCancelledError,
@@ -73,6 +74,15 @@ def error_of(gateway_error: GatewayError) -> TrunklineError:
     """What a client raises where the gateway failed so."""
     failure = failure_of(gateway_error, IDS)
     return make_error(failure.code, failure.message, dict(failure.trailer))
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=reason_name)
+def test_the_route(reason: "ErrorReason.ValueType") -> None:
+    """The route that was asked for comes with the failure, unless it is masked; nobody else gets one."""
+    failure = GatewayError(reason, "It broke.")
+    assert error_of(failure).route is None
+    failure.route = make_route()
+    assert error_of(failure).route == (None if ERROR_SHAPES[reason].masked else make_route())
 
 
 def status_metadata(*details: Message) -> dict[str, str | bytes]:

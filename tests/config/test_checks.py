@@ -30,6 +30,14 @@ PLAIN = "plain http:// would send keys and prompts unencrypted"
         ("http = 5", []),
         ('default_model = "sim/echo"', []),
         ('default_model = "sim/eco"', [("g.toml:1", "no model has this slug. Did you mean `sim/echo`?")]),
+        ('routing.only = ["simulator", "Simulator"]', []),
+        (
+            '[routing]\nonly = [\n"simulator",\n"simulater"]\nignore = ["zeta"]',
+            [
+                ("g.toml:4", "no provider and no endpoint has this slug. Did you mean `simulator`?"),
+                ("g.toml:5", "no provider and no endpoint has this slug."),
+            ],
+        ),
         ('[[providers]]\nslug = "p"\nbase_url = "http://127.0.0.1:1/v1"', []),
         ('[[providers]]\nslug = "p"\nbase_url = "http://localhost/v1"', []),
         ('[[providers]]\nslug = "p"\nbase_url = "http://api.example.com"', [("g.toml:3", PLAIN)]),
@@ -44,8 +52,8 @@ PLAIN = "plain http:// would send keys and prompts unencrypted"
             [("g.toml:5", "another key has this name"), ("g.toml:6", "another key has this hash")],
         ),
         (
-            '[[models]]\nslug = "sim/echo"\nendpoints = [{ provider = "simulator" }]',
-            [("g.toml:2", "another model has the slug `sim/echo`")],
+            '[[models]]\nslug = "sim/echo"\nendpoints = [{ provider = "simulator", service_tier = "flex" }]',
+            [("g.toml:3", "an endpoint of a service tier needs a `tag` of its own")],
         ),
     ],
 )

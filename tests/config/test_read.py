@@ -4,9 +4,12 @@
 import pytest
 
 from support.source_tree import ROOT
+from trunkline.v1.provider_preferences_pb2 import DataCollection, MaxPrice, ProviderPreferences
 from trunkline_server.config.faults import SettingsError
-from trunkline_server.config.read import known_keys, make_catalog, read_settings
+from trunkline_server.config.read import known_keys, make_catalog, make_deployment, read_settings
+from trunkline_server.config.settings import RoutingSettings
 from trunkline_server.config.sources import SettingsFile
+from trunkline_server.routing.candidates import Deployment
 
 GOOD = """\
 default_model = "acme/large"
@@ -58,6 +61,11 @@ def test_a_good_file() -> None:
         ("[drain]\ngrace_s = '30'", ["g.toml:2: drain.grace_s: must be a number"]),
         ("[drain]\ngrace_s = -1", ["g.toml:2: drain.grace_s: must be at least 0"]),
         ("[drain]\ngrace_s = inf", ["g.toml:2: drain.grace_s: must be a number that is not infinite"]),
+        ("[routing]\nonly = 'openai'", ["g.toml:2: routing.only: must be an array"]),
+        (
+            "[routing]\nmax_price = { promt = 1 }",
+            ["g.toml:2: routing.max_price: unknown key `promt`. Did you mean `prompt`?"],
+        ),
         ("[calls]\nmax_timeout_s = 0", ["g.toml:2: calls.max_timeout_s: must be more than 0"]),
         ("[calls]\nmax_body_bytes = 1e6", ["g.toml:2: calls.max_body_bytes: must be a whole number"]),
         ("[log]\nformat = 'xml'", ["g.toml:2: log.format: must be 'text' or 'json'"]),
@@ -89,8 +97,12 @@ def test_a_good_file() -> None:
             ],
         ),
         (
-            "[[models]]\nslug = 'sim/echo'\nendpoints = [{ provider = 'simulator', upstream_model = 'x' }]",
-            ["g.toml:2: models[0].slug: another model has the slug `sim/echo`: choose a different one"],
+            "[[models]]\nslug = 'a/b'\nendpoints = [{ provider = 'simulator', upstream_model = 'x' }]\n[[models]]\nslug = 'a/b'\ndate = 'today'",
+            [
+                "g.toml:4: models[1]: nobody offers this model: add a table [[models.endpoints]] below it",
+                "g.toml:5: models[1].slug: another model has the slug `a/b`: choose a different one",
+                "g.toml:6: models[1].date: a date is written YYYY-MM-DD",
+            ],
         ),
         (
             "simulator = false\n[[models]]\nslug = 'a/b'\nendpoints = [{ provider = 'simulator', upstream_model = 'x' }]",
@@ -165,6 +177,54 @@ def test_the_simulator_can_be_left_out() -> None:
     text = GOOD.replace("default_model", "simulator = false #")
     catalog = make_catalog(read_settings(file=SettingsFile(name="g.toml", text=text), environment={"ACME_KEY": "k"}))
     assert (list(catalog.models), catalog.default_model) == (["acme/large"], None)
+
+
+def test_the_file_says_more_about_a_shipped_model() -> None:
+    """Its keys win; what it leaves out is as shipped, and the shipped endpoint gets a second one beside it."""
+    text = "[[models]]\nslug = 'sim/echo'\nname = 'Mine'\nendpoints = [{ provider = 'simulator', tag = 'simulator/2', upstream_model = 'sim/echo' }]"
+    catalog = make_catalog(read_settings(file=SettingsFile(name="g.toml", text=text)))
+    model = catalog.models["sim/echo"]
+    assert (model.name, model.description) == ("Mine", "Repeats the last user text, one word a chunk.")
+    assert [endpoint.tag for endpoint in model.endpoints] == ["simulator/2", "simulator"]
+
+
+def test_the_deployment_demands_nothing_by_itself() -> None:
+    """Without settings no request meets a rule of the deployment."""
+    assert make_deployment(RoutingSettings()) == Deployment()
+
+
+def test_what_the_deployment_demands() -> None:
+    """Each setting is the preference of its name; money is in 1e-12 USD."""
+    demanded = {
+        "only": ["acme", "zeta/eu"],
+        "ignore": ["acme/2"],
+        "models": ["acme/*"],
+        "data_collection": "deny",
+        "zdr": True,
+        "enforce_distillable_text": True,
+        "quantizations": ["fp8", "unknown"],
+        "max_price": {"prompt": "2.5", "completion": 10, "request": "0.01", "image": "1", "audio": "0"},
+    }
+    assert demanded.keys() == RoutingSettings.model_fields.keys()
+    made = make_deployment(RoutingSettings.model_validate(demanded))
+    assert made == Deployment(
+        preferences=ProviderPreferences(
+            only=["acme", "zeta/eu"],
+            ignore=["acme/2"],
+            data_collection=DataCollection.DATA_COLLECTION_DENY,
+            zdr=True,
+            enforce_distillable_text=True,
+            quantizations=["fp8", "unknown"],
+            max_price=MaxPrice(
+                prompt_pusd=2_500_000_000_000,
+                completion_pusd=10_000_000_000_000,
+                request_pusd=10_000_000_000,
+                image_pusd=1_000_000_000_000,
+                audio_pusd=0,
+            ),
+        ),
+        models=("acme/*",),
+    )
 
 
 def test_the_example_of_the_documentation_is_sound() -> None:

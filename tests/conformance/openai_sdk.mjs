@@ -75,9 +75,12 @@ await record.add("a model", async () => client.models.retrieve("sim/echo"));
 await record.add("no such model", async () => client.models.retrieve("no/such"));
 await record.add("not served", async () => client.embeddings.create({ model: "sim/echo", input: "x" }));
 
+// Of the calls of the last seconds a fifth may be retries; a call whose retry is held back says so in place of its failure.
+const goodCallsPerFailure = 5;
 const faults = ["status=400", "status=404", "status=413", "status=422", "status=429&retry_after=7", "status=500", "status=503", "status=504", "refuse=1"];
 for (const fault of faults) {
   for (const stream of [false, true]) {
+    for (let count = 0; count < goodCallsPerFailure; count++) await completions.create(ask());
     await record.add(`${fault} ${stream ? "streamed" : "whole"}`, async () => completions.create(ask(`sim/fault?${fault}`, { stream })));
   }
 }

@@ -34,7 +34,12 @@ EXEMPT = {
     **dict.fromkeys(["ChatCompletion.error", "ChatCompletionChunk.error"], "a failure: an answer that has one is none"),
     **dict.fromkeys(["Choice.error", "ChunkChoice.error"], "a failure of the provider becomes the call's"),
     **dict.fromkeys(
-        ["ChatCompletion.openrouter_metadata", "ChatCompletionChunk.openrouter_metadata", "ChatCompletionChunk.debug"],
+        [
+            "ChatCompletion.openrouter_metadata",
+            "ChatCompletionChunk.openrouter_metadata",
+            "ChatCompletionChunk.debug",
+            "ChatCompletionChunk.continuation",
+        ],
         "only the gateway's own to say",
     ),
     **dict.fromkeys(
@@ -62,6 +67,7 @@ EXEMPT = {
         "parts of a file's annotation are texts; the others are in test_every_field.py",
     ),
     "ToolCall.index": "the order of the list says it; in chunks it tells which call grows",
+    "CostDetails.priced_as_tier": "the gateway's word for prices of another service tier than the one served",
     "Usage.estimated": "the gateway's word for usage that it counted itself",
 }
 

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from support.fault_upstream import Answer, FaultUpstream, ReceivedRequest, json_answer, stream_answer, text_chunk
-from support.gateway import UPSTREAM_MODEL, RunningGateway, offer, running_gateway
+from support.gateway import FREE, UPSTREAM_MODEL, RunningGateway, offer, running_gateway
 from support.messages import present, reachable
 from trunkline import build_request
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
@@ -105,8 +105,8 @@ def answer_shortly(request: ReceivedRequest) -> Answer:
 async def scene() -> AsyncIterator[Scene]:
     """The gateway offers acme/one at the provider that takes extensions, and plain/one at the plain one."""
     async with FaultUpstream(answer_shortly) as extended, FaultUpstream(answer_shortly) as plain:
-        first = offer(extended.base_url, takes_extensions=True)
-        second = offer(plain.base_url, model="plain/one", provider="plain")
+        first = offer(extended.base_url, prices=FREE, takes_extensions=True)
+        second = offer(plain.base_url, model="plain/one", provider="plain", prices=FREE)
         both = {key: [*first[key], *second[key]] for key in first}
         async with running_gateway(**both) as gateway, aiohttp.ClientSession() as http:
             yield Scene(gateway=gateway, extended=extended, plain=plain, http=http)

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from support.gateway import RunningGateway
+from support.gateway import RunningGateway, running_gateway
 from trunkline import build_request, text_of
 from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
@@ -139,16 +139,18 @@ def fold(chunks: list[ChatCompletionChunk]) -> ChatCompletion:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", FAULTS)
-async def test_a_fault_is_told_alike(
-    http: aiohttp.ClientSession, gateway: RunningGateway, stub: ChatServiceStub, model: str, stream: bool
-) -> None:
-    """A failure before the first content has its status on each wire, and the same reason and words."""
+async def test_a_fault_is_told_alike(http: aiohttp.ClientSession, model: str, stream: bool) -> None:
+    """A failure before the first content has its status on each wire, and the same reason and words.
+
+    Each has a gateway of its own: where several failed before, the retry budget would be spent and the answer another one.
+    """
     status, code = FAULTS[model]
-    async with http.post(gateway.chat_url, json=make(model=model, stream=stream)) as answer:
-        body = (await answer.json())["error"]
-    call = (stub.StreamChatCompletion if stream else stub.CreateChatCompletion)(build_request(make(model=model)))
-    with pytest.raises(aio.AioRpcError) as caught:
-        await (call.read() if stream else call)
+    async with running_gateway() as gateway, gateway.connect() as stub:
+        async with http.post(gateway.chat_url, json=make(model=model, stream=stream)) as answer:
+            body = (await answer.json())["error"]
+        call = (stub.StreamChatCompletion if stream else stub.CreateChatCompletion)(build_request(make(model=model)))
+        with pytest.raises(aio.AioRpcError) as caught:
+            await (call.read() if stream else call)
     assert (answer.status, body["code"], caught.value.code()) == (status, status, code)
     assert caught.value.details() == body["message"]
 

@@ -28,6 +28,7 @@ from trunkline.v1.tool_pb2 import (
 from trunkline_server.core.checks import check_request
 from trunkline_server.core.errors import GatewayError
 
+ROUTER_PLUGINS = ["auto_router", "auto_beta_router"]
 PLUGINS = [field.name for field in Plugin.DESCRIPTOR.oneofs_by_name["plugin"].fields]
 SERVER_TOOLS = [
     field.name for field in Tool.DESCRIPTOR.oneofs_by_name["tool"].fields if field.name not in ("function", "unknown")
@@ -51,6 +52,15 @@ def make_server_tool(name: str) -> Tool:
 def choose(name: str, *, kind: str = "function") -> ToolChoice:
     """The choice of one tool."""
     return ToolChoice(named=NamedToolChoice(type=kind, function=FunctionName(name=name)))
+
+
+def find_faults(request: ChatCompletionRequest) -> list[str]:
+    """The fields that are told to be at fault."""
+    try:
+        check_request(request)
+    except GatewayError as error:
+        return [fault.field for fault in error.faults]
+    return []
 
 
 def first_tag(name: str, message: type[Plugin] | type[Tool]) -> str:
@@ -179,9 +189,16 @@ def test_faults_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("enabled", [None, True])
-@pytest.mark.parametrize("name", PLUGINS)
+@pytest.mark.parametrize("name", ROUTER_PLUGINS)
+def test_settings_of_the_auto_router_pass(name: str, enabled: bool | None) -> None:
+    """They are read where the model is `openrouter/auto`, and change nothing elsewhere."""
+    check_request(make_request(plugins=[make_plugin(name, enabled=enabled)]))
+
+
+@pytest.mark.parametrize("enabled", [None, True])
+@pytest.mark.parametrize("name", [name for name in PLUGINS if name not in ROUTER_PLUGINS])
 def test_every_plugin_is_named(name: str, enabled: bool | None) -> None:
-    """A plugin that is on is refused by the id that JSON gives it."""
+    """Any other plugin that is on is refused by the id that JSON gives it."""
     error = refuse(make_request(plugins=[make_plugin("web", enabled=False), make_plugin(name, enabled=enabled)]))
     assert error.reason == ErrorReason.ERROR_REASON_FEATURE_UNAVAILABLE
     assert [fault.field for fault in error.faults] == ["plugins[1]"]

@@ -3,6 +3,7 @@
 
 import pytest
 
+from support.builders import make_route
 from trunkline.v1.error_pb2 import ErrorReason, Recourse
 from trunkline_server.core.errors import (
     ERROR_SHAPES,
@@ -191,6 +192,17 @@ def test_attempts_are_added_to_all_that_the_failure_knew() -> None:
     assert (copy.reason, copy.message, copy.faults) == (error.reason, error.message, error.faults)
     assert (copy.provider, copy.provider_code) == ("Acme", "overloaded_error")
     assert (copy.retry_after_s, copy.unavailability) == (1.5, error.unavailability)
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=reason_name)
+def test_the_route_goes_along(reason: "ErrorReason.ValueType") -> None:
+    """The route that the caller asked for stays with the failure, and is told unless the failure is masked."""
+    error = make_error(reason)
+    assert error.public_route is None
+    error.route = make_route()
+    copy = error.with_attempts([])
+    assert copy.route is error.route
+    assert copy.public_route is (None if reason in MASKED else error.route)
 
 
 def test_attempts_name_the_provider() -> None:

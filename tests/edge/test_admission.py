@@ -9,9 +9,10 @@ from support.builders import make_request
 from support.grpc_edge import make_admission
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.model_service_pb2 import ListModelsRequest
 from trunkline_server.core.call import Call, Principal
 from trunkline_server.core.errors import GatewayError
-from trunkline_server.edge.admission import ANONYMOUS, CallTerms, RandomPool
+from trunkline_server.edge.admission import ANONYMOUS, CallTerms, RandomPool, take_session
 
 TESTER = Principal(name="tester")
 NOW_S = 1000.0
@@ -163,6 +164,25 @@ def test_a_session_that_is_too_long() -> None:
     with pytest.raises(GatewayError, match="all printable"):
         admit(headers={"x-session-id": "a\nb"})
     assert caught.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("field", "header", "session_id"), [(None, None, None), (None, "header", "header"), ("body", "header", "body")]
+)
+def test_an_rpc_sees_the_session_in_the_request(field: str | None, header: str | None, session_id: str | None) -> None:
+    """What sees the request alone finds the header's session in it; the body's still wins."""
+    request = make_request() if field is None else make_request(session_id=field)
+    take_session(request, {} if header is None else {"x-session-id": header})
+    assert (request.session_id if request.HasField("session_id") else None) == session_id
+
+
+def test_other_requests_have_no_session() -> None:
+    """A request that is no chat is left alone, and a header that is too long is a fault all the same for one that is."""
+    request = ListModelsRequest(q="sim")
+    take_session(request, {"x-session-id": "mine"})
+    assert request == ListModelsRequest(q="sim")
+    with pytest.raises(GatewayError, match="256"):
+        take_session(make_request(), {"x-session-id": "x" * 257})
 
 
 @pytest.mark.parametrize(("header", "wanted"), [("enabled", True), ("Enabled", True), ("disabled", False), ("", False)])

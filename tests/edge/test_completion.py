@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from support.builders import make_call, make_finish_chunk, make_role_chunk, make_text_chunk
+from support.builders import make_call, make_finish_chunk, make_role_chunk, make_route, make_text_chunk
 from support.fake_gateway import FakeGateway
 from trunkline.v1.chat_response_pb2 import FinishReason
 from trunkline.v1.error_pb2 import ErrorReason
@@ -38,6 +38,16 @@ async def test_a_failure_after_content_stands_beside_it() -> None:
     assert answer.choices[0].message.content[0].text == "Hel"
     assert answer.choices[0].finish_reason == FinishReason.FINISH_REASON_ERROR
     assert (answer.error.code, answer.error.message) == (502, "Acme broke off.")
+
+
+@pytest.mark.parametrize(("reason", "told"), [("PROVIDER_UNAVAILABLE", True), ("UNMAPPED", False)])
+async def test_the_route_of_a_failed_answer(reason: str, told: bool) -> None:
+    """The route that was asked for stands beside what came, except where the failure is masked."""
+    failure = GatewayError(ErrorReason.Value(f"ERROR_REASON_{reason}"), "It broke.")
+    failure.route = make_route()
+    answer = await complete(FakeGateway(script=[[make_text_chunk("Hel")], failure]), make_call())
+    assert answer.HasField("openrouter_metadata") is told
+    assert not told or answer.openrouter_metadata == failure.route
 
 
 async def test_a_masked_failure_after_content_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@
 import orjson
 import pytest
 
+from support.builders import make_route
 from support.http_edge import make_codec
 from trunkline.jsonshape.v1.options_pb2 import ServerSentEvents
 from trunkline.v1.error_pb2 import ErrorReason
@@ -46,6 +47,15 @@ def test_the_chunk_of_a_failure() -> None:
             },
         },
     }
+
+
+@pytest.mark.parametrize(("reason", "told"), [("PROVIDER_UNAVAILABLE", True), ("SERVER", False)])
+def test_the_chunk_of_a_failure_tells_the_route(reason: str, told: bool) -> None:
+    """The route that was asked for leaves with the last chunk, except where the failure is masked."""
+    error = GatewayError(ErrorReason.Value(f"ERROR_REASON_{reason}"), "Gone.")
+    error.route = make_route()
+    chunk = error_chunk(error, generation_id="gen-1", created_s=5, model="acme/one", provider="")
+    assert chunk.HasField("openrouter_metadata") is told
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from support.builders import (
     make_endpoint,
     make_finish_chunk,
     make_message,
+    make_model,
     make_reasoning_chunk,
     make_request,
     make_role_chunk,
@@ -116,6 +117,14 @@ def test_the_last_chunk_has_what_came_with_usage() -> None:
     assert (last.service_tier, last.system_fingerprint) == ("flex", "fp")
 
 
+def test_the_tier_is_the_one_that_the_provider_named() -> None:
+    """Where it served another tier than the endpoint sells, the answer says so."""
+    answer = Answer(make_call(), make_endpoint(service_tier="priority"), [])
+    hear(answer, *make_answer_chunks()[:-1], make_chunk(usage=make_usage(), service_tier="default"))
+    [last] = answer.finish()
+    assert (last.service_tier, answer.service_tier) == ("default", "default")
+
+
 def test_usage_is_priced() -> None:
     """The endpoint's prices make the cost."""
     answer = make_answer(prices={"prompt": 3, "completion": 5})
@@ -127,6 +136,56 @@ def test_usage_is_priced() -> None:
         upstream_inference_prompt_cost_pusd=30,
         upstream_inference_completions_cost_pusd=25,
     )
+
+
+STANDARD = make_endpoint(prices_pusd={"prompt": 3, "completion": 5})
+PRIORITY = make_endpoint(tag="acme/priority", service_tier="priority", prices_pusd={"prompt": 6, "completion": 10})
+FLEX = make_endpoint(tag="acme/flex", service_tier="flex")
+SOLD = {endpoint.tag: endpoint for endpoint in make_model("acme/one", STANDARD, PRIORITY, FLEX).endpoints}
+
+
+@pytest.mark.parametrize(
+    ("tag", "served", "cost_pusd", "priced_as"),
+    [
+        pytest.param("acme", "", 55, "", id="it does not say"),
+        pytest.param("acme", "default", 55, "", id="the standard tier"),
+        pytest.param("acme", "on_demand", 55, "", id="another word for it"),
+        pytest.param("acme", "scale", 55, "", id="a word that tells of no price"),
+        pytest.param("acme", "priority", 110, "", id="a dearer tier"),
+        pytest.param("acme", "flex", 55, "default", id="a tier whose prices are unknown"),
+        pytest.param("acme/priority", "priority", 110, "", id="the tier asked for"),
+        pytest.param("acme/priority", "default", 55, "", id="a cheaper tier"),
+        pytest.param("acme/priority", "flex", 110, "priority", id="a cheaper one whose prices are unknown"),
+        pytest.param("acme/flex", "priority", 110, "", id="for an endpoint without prices"),
+    ],
+)
+def test_the_tier_that_served_is_paid_for(tag: str, served: str, cost_pusd: int, priced_as: str) -> None:
+    """The provider bills what it served, whatever was asked for; where that price is unknown, the details say whose was taken."""
+    answer = Answer(make_call(), SOLD[tag], [])
+    hear(answer, *make_answer_chunks()[:-1], make_chunk(usage=make_usage(), service_tier=served))
+    [last] = answer.finish()
+    assert last.usage.cost_pusd == cost_pusd
+    assert last.usage.cost_details.priced_as_tier == priced_as
+    assert last.usage.cost_details.HasField("priced_as_tier") is bool(priced_as)
+
+
+def test_a_tier_that_the_catalog_does_not_know_is_marked() -> None:
+    """A provider that serves a tier which no endpoint sells is paid for by the endpoint's own prices, and the details say so."""
+    answer = Answer(make_call(), STANDARD, [])
+    hear(answer, *make_answer_chunks()[:-1], make_chunk(usage=make_usage(), service_tier="priority"))
+    [last] = answer.finish()
+    assert (last.usage.cost_pusd, last.usage.cost_details.priced_as_tier) == (55, "default")
+
+
+def test_a_long_prompt_has_its_own_prices() -> None:
+    """Beyond the length that the endpoint names, all tokens of the call cost what long prompts do."""
+    endpoint = make_endpoint(
+        prices_pusd={"prompt": 3, "completion": 5}, prices_above=((9, {"prompt": 6, "completion": 7}),)
+    )
+    answer = Answer(make_call(make_request()), endpoint, [])
+    hear(answer, *make_answer_chunks())
+    [last] = answer.finish()
+    assert last.usage.cost_pusd == 10 * 6 + 5 * 7
 
 
 @pytest.mark.parametrize(

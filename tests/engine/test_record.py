@@ -20,6 +20,7 @@ from support.builders import (
     make_usage,
     make_usage_chunk,
 )
+from support.planning import plan_among
 from trunkline.v1.chat_response_pb2 import ChunkChoice
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.message_pb2 import ContentPart
@@ -29,6 +30,7 @@ from trunkline_server.core.record import Attempt, Generation
 from trunkline_server.core.usage import count_prompt_bytes, estimate_tokens
 from trunkline_server.engine.answer import Answer
 from trunkline_server.engine.record import CallStory, Keepers
+from trunkline_server.routing.candidates import Exclusion
 
 TIMEOUT = GatewayError(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT, "Too late.", retry_after_s=2.0)
 PRICES = {"prompt": 3, "completion": 5}
@@ -309,3 +311,16 @@ def test_a_record_names_what_the_last_provider_did_not_get() -> None:
     story.leave_out(["route"])
     story.leave_out(["messages.reasoning"])
     assert story.end().unsent == ("messages.reasoning",)
+
+
+def test_exclusions_are_bounded() -> None:
+    """A caller who leaves out five hundred endpoints gets a record no longer than one who leaves out a few."""
+    endpoints = [make_endpoint(tag=f"p/{number}") for number in range(500)]
+    plan = replace(
+        plan_among([ENDPOINT], make_request()),
+        exclusions=tuple(Exclusion(endpoint=endpoint, reason="allowed_providers") for endpoint in endpoints),
+    )
+    story = CallStory(make_call(), Clock())
+    story.follow(plan)
+    kept = story.end().exclusions
+    assert (len(kept), kept[0]) == (32, ("p/0", "allowed_providers"))

@@ -96,7 +96,8 @@ async def test_usage_comes_last_and_once() -> None:
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_the_provider_is_asked_as_the_client_asked(streamed: bool) -> None:
     """Body and head are the dialect's; deadline and time-outs go along."""
-    provider = make_provider("a", dialect="tiny", timeouts=Timeouts(connect_s=1, first_byte_s=2, idle_s=3))
+    timeouts = Timeouts(connect_s=1, first_byte_s=2, first_token_s=4, idle_s=3, total_s=5)
+    provider = make_provider("a", dialect="tiny", timeouts=timeouts)
     stage = Stage(make_catalog(make_endpoint(provider)), a=[Play(GOOD)])
     await stage.listen(make_call(streamed=streamed, deadline_s=42.0))
     assert stage.upstreams["a"].requests == [
@@ -107,7 +108,9 @@ async def test_the_provider_is_asked_as_the_client_asked(streamed: bool) -> None
             deadline_s=42.0,
             connect_timeout_s=1,
             first_byte_timeout_s=2,
+            first_content_timeout_s=4 if streamed else 5,
             idle_timeout_s=3,
+            total_timeout_s=5,
         )
     ]
 
@@ -316,6 +319,25 @@ async def test_cancelling_leaves_the_upstream_at_once(play: Play) -> None:
     assert [record.status for record in stage.records] == ["cancelled"]
 
 
+@pytest.mark.parametrize(("after_s", "is_due"), [(1, True), (9.9, True), (10.1, False)])
+async def test_a_caller_who_leaves_gives_the_probe_back(after_s: float, is_due: bool) -> None:
+    """Others may ask the ejected endpoint at once; not where it was silent for long, which is what a dead one does."""
+    stage = Stage(a=[Play(Hang(), head=False)])
+    book, key = stage.ledgers.health, tiny_endpoint("a").key
+    for _ in range(5):
+        book.note_failure(key, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE)
+    stage.now_s += 15
+    task = asyncio.create_task(stage.listen(make_call()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not book.snapshot().endpoints[key].probe_due
+    stage.now_s += after_s
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert book.snapshot().endpoints[key].probe_due is is_due
+
+
 async def test_an_answer_that_was_whole_is_not_cancelled() -> None:
     """A client that leaves with the last chunk had its answer."""
     stage = Stage(a=[Play(GOOD)])
@@ -415,11 +437,13 @@ async def test_a_failure_about_a_model_names_what_was_asked_for() -> None:
 
 
 async def test_each_attempt_has_its_share_of_the_time() -> None:
-    """While others could follow, an endpoint may be silent for its share of the time that is left; the last one has its own time-out."""
-    stage = Stage(a=[Play(fail(OVERLOADED))], b=[Play(fail(OVERLOADED))], c=[Play(GOOD)])
+    """While others could follow, an endpoint may be silent for half of the time that is left; the last one has its own time-out."""
+    stage = Stage(a=[], b=[Play(fail(OVERLOADED))], c=[Play(GOOD)])
+    stage.upstreams["a"].plays.append(Play(stage.wait_until(30.0), fail(OVERLOADED)))
     await stage.listen(make_call(deadline_s=60.0))
     asked = [stage.upstreams[slug].requests[0] for slug in "abc"]
-    assert [request.first_byte_timeout_s for request in asked] == [20.0, 30.0, Timeouts().first_byte_s]
+    assert [request.first_byte_timeout_s for request in asked] == [30.0, 15.0, Timeouts().stream_first_byte_s]
+    assert [request.first_content_timeout_s for request in asked] == [30.0, 15.0, Timeouts().first_token_s]
     assert {request.deadline_s for request in asked} == {60.0}
 
 

@@ -27,9 +27,9 @@ def tool(name: object, **function: object) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, **function}}
 
 
-def parts(*given: dict[str, Any]) -> bytes:
+def parts(*given: dict[str, Any], **fields: object) -> bytes:
     """A call whose one message has the parts."""
-    return body_of(messages=[{"role": "user", "content": list(given)}])
+    return body_of(messages=[{"role": "user", "content": list(given)}], **fields)
 
 
 def image(url: str) -> dict[str, Any]:
@@ -207,7 +207,9 @@ ACCEPTED: dict[str, bytes] = {
     "H50 a schema that holds itself": body_of(tools=[tool("a", parameters={"$ref": "#"})]),
     "H50 a schema of 100 kB": body_of(tools=[tool("a", parameters={"description": "x" * 100_000})]),
     "H52 a pattern that explodes": body_of(tools=[tool("a", parameters={"pattern": "(a+)+$"})]),
-    "H63 base64": parts(image(PIXEL), sound("UklGRg=="), document("data:application/pdf;base64,JVBERg==")),
+    "H63 base64": parts(
+        image(PIXEL), sound("UklGRg=="), document("data:application/pdf;base64,JVBERg=="), model="sim/vision"
+    ),
     "H70 a template as user": body_of(user="{{7*7}}${7*7}%s{0}"),
     "H93 a small price": body_of(provider={"max_price": {"prompt": "1e2"}}),
 }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.shapes import contract, enum, field, message
-from trunkline_server.jsonshape import compile_messages
+from trunkline_server.jsonshape import Codec, compile_messages
 from trunkline_server.jsonshape.openapi_values import Role, container_schema, nullable, parameter_schema, value_schema
 
 SHAPES = contract(
@@ -34,7 +34,7 @@ SHAPES = contract(
     message("Other"),
 )  # fmt: skip
 MEMBERS = {member.name: member for member in compile_messages([SHAPES["All"].DESCRIPTOR])["shapes.All"].members}
-DECIMAL_TEXT = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
+UNSIGNED_TEXT = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 
 
 def refer(name: str) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def refer(name: str) -> dict[str, Any]:
         ("small", {"type": "integer", "format": "int32", "minimum": 1, "maximum": 2**31 - 1}, {"type": "integer", "format": "int32"}),
         ("unsigned", {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, {"type": "integer"}),
         ("share", {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}, {"type": "number"}),
-        ("price", {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": DECIMAL_TEXT}]}, {"type": "number"}),
-        ("fee", {"anyOf": [{"type": "number"}, {"type": "string", "pattern": DECIMAL_TEXT}]}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}),
+        ("price", {"anyOf": [{"type": "number", "minimum": 0, "maximum": 9223372036854.775}, {"type": "string", "pattern": f"^[+]?{UNSIGNED_TEXT}"}]}, {"type": "number"}),
+        ("fee", {"anyOf": [{"type": "number", "minimum": -9223372036854.775, "maximum": 9223372036854.775}, {"type": "string", "pattern": f"^[+-]?{UNSIGNED_TEXT}"}]}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}),
         ("mood", {"type": "string", "enum": ["good", "fine", "awful"]}, {"type": "string", "enum": ["good", "awful"]}),
         ("object", {"type": "object"}, {"type": "object"}),
         ("anything", {"type": ["object", "array", "string", "number", "boolean"]}, {"type": ["object", "array", "string", "number", "boolean"]}),
@@ -64,6 +64,14 @@ def test_values(name: str, request_schema: dict[str, Any], answer_schema: dict[s
     """A caller is held to limits and may use every form that is read; an answer has the form that is written."""
     assert value_schema(MEMBERS[name], Role.REQUEST, refer) == request_schema
     assert value_schema(MEMBERS[name], Role.ANSWER, refer) == answer_schema
+
+
+@pytest.mark.parametrize("name", ["price", "fee"])
+@pytest.mark.parametrize("end", ["minimum", "maximum"])
+def test_decimals_are_read_up_to_their_bounds(name: str, end: str) -> None:
+    """The bounds of a decimal, which a float holds but roughly, are numbers that the decoder takes."""
+    number, _ = value_schema(MEMBERS[name], Role.REQUEST, refer)["anyOf"]
+    Codec.compile([SHAPES["All"].DESCRIPTOR]).decode(SHAPES["All"], {"text": "x", "names": ["x"], name: number[end]})
 
 
 def test_wide_integers_as_text() -> None:

@@ -14,6 +14,7 @@ from trunkline.v1.chat_response_pb2 import (
     ToolCallDelta,
 )
 from trunkline.v1.message_pb2 import ChatMessage, ContentPart, ReasoningDetail, ToolCall
+from trunkline.v1.router_metadata_pb2 import RouterMetadata
 from trunkline.v1.tool_pb2 import Tool
 from trunkline.v1.usage_pb2 import Usage
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
@@ -103,6 +104,18 @@ def make_generation(**fields: Any) -> Generation:
     return Generation(**{**given, **fields})
 
 
+def make_route(**fields: Any) -> RouterMetadata:
+    """The route of a call for MODEL that one endpoint could serve; `fields` are further fields of RouterMetadata."""
+    given = {
+        "requested": MODEL,
+        "strategy": "direct",
+        "summary": "One endpoint.",
+        "endpoints": {"total": 1, "available": [{"provider": "Acme", "model": MODEL}]},
+        "attempts": [{"provider": "Acme", "model": MODEL, "status": 503}],
+    }
+    return RouterMetadata(**{**given, **fields})
+
+
 def make_provider(slug: str = "acme", **fields: Any) -> Provider:
     """A provider whose name is its slug with a capital letter."""
     return Provider(**{"slug": slug, "name": slug.capitalize(), "base_url": f"https://{slug}.test/v1", **fields})
@@ -115,20 +128,25 @@ def make_endpoint(provider: str | Provider = "acme", model: str = MODEL, **field
     return Endpoint(**{**given, **fields})
 
 
+def make_model(slug: str = MODEL, *endpoints: Endpoint, **fields: Any) -> Model:
+    """A model with its endpoints; `fields` are further fields of Model."""
+    return Model(**{"slug": slug, "canonical_slug": slug, "name": slug, "endpoints": endpoints, **fields})
+
+
+def make_catalog_of(*models: Model, default_model: str | None = None) -> Catalog:
+    """A catalog of the models."""
+    providers = {endpoint.provider.slug: endpoint.provider for model in models for endpoint in model.endpoints}
+    return Catalog(models={model.slug: model for model in models}, providers=providers, default_model=default_model)
+
+
 def make_catalog(*endpoints: Endpoint, empty_models: Sequence[str] = (), default_model: str | None = None) -> Catalog:
     """A catalog of the endpoints, models in order of their first one; `empty_models` are known models that nobody offers."""
     slugs = dict.fromkeys([*(endpoint.model for endpoint in endpoints), *empty_models])
     offers: Mapping[str, tuple[Endpoint, ...]] = {
         slug: tuple(endpoint for endpoint in endpoints if endpoint.model == slug) for slug in slugs
     }
-    return Catalog(
-        models={
-            slug: Model(slug=slug, canonical_slug=slug, name=slug, endpoints=offered)
-            for slug, offered in offers.items()
-        },
-        providers={endpoint.provider.slug: endpoint.provider for endpoint in endpoints},
-        default_model=default_model,
-    )
+    models = [make_model(slug, *offered) for slug, offered in offers.items()]
+    return make_catalog_of(*models, default_model=default_model)
 
 
 def make_chunk(*choices: ChunkChoice, **fields: Any) -> ChatCompletionChunk:

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc import aio
 
-from trunkline.v1 import chat_service_pb2_grpc, model_service_pb2, model_service_pb2_grpc
+from trunkline.v1 import chat_service_pb2_grpc, model_service_pb2, model_service_pb2_grpc, route_service_pb2_grpc
 from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.edge.grpc.status import CallIds, failure_of
@@ -19,7 +19,11 @@ IDS = CallIds(request_id="req-1", generation_id="gen-1")
 
 
 @dataclass(slots=True)
-class ScriptedService(chat_service_pb2_grpc.ChatServiceServicer, model_service_pb2_grpc.ModelServiceServicer):
+class ScriptedService(
+    chat_service_pb2_grpc.ChatServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+    route_service_pb2_grpc.RouteServiceServicer,
+):
     """Answers every call with the script: a message is sent, a number waited for (seconds), a GatewayError ends the call.
 
     `requests` and `metadata` are what came, in order; `left` is set when a client leaves a call early. `time_left_s` is what the last call had.
@@ -40,6 +44,9 @@ class ScriptedService(chat_service_pb2_grpc.ChatServiceServicer, model_service_p
             yield message
 
     async def ListModels(self, request: Message, context: Any) -> Message:  # noqa: N802 - the RPC's name
+        return await anext(self._play(request, context))
+
+    async def ExplainRoute(self, request: Message, context: Any) -> Message:  # noqa: N802 - the RPC's name
         return await anext(self._play(request, context))
 
     async def _play(self, request: Message, context: Any) -> AsyncIterator[Message]:
@@ -66,6 +73,7 @@ async def scripted_service(*script: Message | GatewayError | float) -> AsyncIter
     server = aio.server()
     chat_service_pb2_grpc.add_ChatServiceServicer_to_server(service, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
+    route_service_pb2_grpc.add_RouteServiceServicer_to_server(service, server)
     service.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     yield service

@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -84,9 +85,11 @@ Script = Callable[[ReceivedRequest], Answer]
 
 
 class FaultUpstream:
-    """The server; runs while its context is open."""
+    """The server; runs while its context is open. Without `keep_alive` each request needs a connection of its own; with `ssl` it speaks TLS."""
 
-    def __init__(self, *answers: Answer | Script) -> None:
+    def __init__(self, *answers: Answer | Script, keep_alive: bool = True, ssl: SSLContext | None = None) -> None:
+        self._ssl = ssl
+        self._keep_alive = keep_alive
         self._answers = answers or (stream_answer(),)
         self._server = web.Server(self._serve, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
@@ -97,7 +100,7 @@ class FaultUpstream:
     @property
     def base_url(self) -> str:
         """The URL that a provider's settings would name."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'http' if self._ssl is None else 'https'}://127.0.0.1:{self.port}/v1"
 
     async def wait_for_requests(self, count: int, timeout_s: float = 5.0) -> None:
         """Waits until so many requests have come. Raises TimeoutError."""
@@ -106,7 +109,7 @@ class FaultUpstream:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._ssl)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
@@ -129,7 +132,7 @@ class FaultUpstream:
             self.requests.append(received)
             self._arrived.notify_all()
         answer = scripted if isinstance(scripted, Answer) else scripted(received)
-        player = _Player()
+        player = _Player(keep_alive=self._keep_alive)
         try:
             return await player.play(request, answer)
         except (asyncio.CancelledError, ConnectionError):
@@ -141,7 +144,8 @@ class FaultUpstream:
 class _Player:
     """Plays one answer. `broke_off` says that the script closed the connection, not the other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_alive: bool) -> None:
+        self._keep_alive = keep_alive
         self.broke_off = False
 
     async def play(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
@@ -149,6 +153,8 @@ class _Player:
         transport = request.transport
         assert transport is not None
         response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        if not self._keep_alive:
+            response.force_close()
         if not answer.raw:
             if "content-length" not in response.headers:
                 response.enable_chunked_encoding()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from trunkline.v1.chat_service_pb2_grpc import ChatServiceAsyncStub  # known to type checkers only
 
 UPSTREAM_MODEL = "upstream-one"
+FREE = {"prompt": "0", "completion": "0"}
+"""The prices of a model that costs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +68,18 @@ async def running_gateway(**settings: Any) -> AsyncIterator[RunningGateway]:
 
 
 def offer(
-    base_url: str, *, model: str = "acme/one", provider: str = "acme", **fields: Any
+    base_url: str,
+    *,
+    model: str = "acme/one",
+    provider: str = "acme",
+    prices: Mapping[str, str] | None = None,
+    **fields: Any,
 ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """The settings `providers` and `models` for one model of one provider; `fields` are further keys of the provider's row."""
+    """The settings `providers` and `models` for one model of one provider, without prices unless some are given; `fields` are further keys of the provider's row."""
+    endpoint = {"provider": provider, "upstream_model": UPSTREAM_MODEL, **({"prices": prices} if prices else {})}
     return {
         "providers": [{"slug": provider, "base_url": base_url, **fields}],
-        "models": [{"slug": model, "endpoints": [{"provider": provider, "upstream_model": UPSTREAM_MODEL}]}],
+        "models": [{"slug": model, "endpoints": [endpoint]}],
     }
 
 

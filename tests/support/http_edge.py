@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from support.builders import make_finish_chunk, make_text_chunk, make_usage
 from support.fake_gateway import FakeGateway, Step
-from trunkline.v1 import chat_request_pb2, chat_response_pb2, error_pb2, model_service_pb2
+from trunkline.v1 import chat_request_pb2, chat_response_pb2, error_pb2, model_service_pb2, route_service_pb2
 from trunkline.v1.model_service_pb2 import CountModelsResponse, ListModelsResponse
 from trunkline_server.core.call import Principal
 from trunkline_server.core.ports import Batch, UnaryRpc
@@ -68,6 +68,7 @@ def make_codec() -> Codec:
             chat_response_pb2.ChatCompletion.DESCRIPTOR,
             chat_response_pb2.ChatCompletionChunk.DESCRIPTOR,
             error_pb2.ErrorBody.DESCRIPTOR,
+            route_service_pb2.ExplainRouteResponse.DESCRIPTOR,
             *(message for method in service.methods for message in (method.input_type, method.output_type)),
         ]
     )

@@ -10,7 +10,7 @@ The dialect's blocks hold chunks of the contract themselves (`say`), so that a t
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -24,7 +24,14 @@ from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, UpstreamAnswer, UpstreamRequest
 from trunkline_server.core.record import Generation
 from trunkline_server.dialects.base import RenderedRequest
+from trunkline_server.engine.budget import RetryBudget
+from trunkline_server.engine.health import HealthBook
+from trunkline_server.engine.ledgers import Ledgers
+from trunkline_server.engine.limits import EndpointLimits
 from trunkline_server.engine.run import Engine
+from trunkline_server.engine.sessions import SessionPins
+from trunkline_server.engine.waits import HeadWaits
+from trunkline_server.routing.candidates import Deployment
 
 _END = b"END"
 _SEPARATOR = b"\n"
@@ -111,6 +118,10 @@ class FakeAnswer:
         finally:
             self.ends.append("blocks")
 
+    def note_content(self) -> None:
+        """Remembers that it was told."""
+        self.ends.append("silence")
+
 
 async def _take(step: Step) -> None:
     await asyncio.sleep(0)
@@ -124,8 +135,8 @@ async def _take(step: Step) -> None:
 
 @dataclass(slots=True)
 class FakeUpstream:
-    """Does one play after the other and remembers what it was sent. `log` is shared by all upstreams of a stage; `ends` says what ended when: the reading of
-    "blocks", the "connection".
+    """Does one play after the other, the last one again and again, and remembers what it was sent. `log` is shared by all upstreams of a stage; `ends` says what ended when: the "silence"
+    before the first content, the reading of "blocks", the "connection".
     """
 
     slug: str
@@ -142,7 +153,7 @@ class FakeUpstream:
     async def _send(self, request: UpstreamRequest) -> AsyncIterator[UpstreamAnswer]:
         self.requests.append(request)
         self.log.append(f"{self.slug}: sent")
-        play = self.plays.pop(0)
+        play = self.plays.pop(0) if len(self.plays) > 1 else self.plays[0]
         try:
             if not play.head:
                 for step in play.steps:
@@ -180,21 +191,36 @@ class Heard:
 
 
 class Stage:
-    """An engine with one provider for each name, each with its plays. All offer `acme/one` unless a catalog is given; the clock stands at 0 until moved."""
+    """An engine with one provider for each name, each with its plays. All offer `acme/one` unless a catalog is given.
+
+    The clock stands at 0 until a step or a pause moves it. Each draw takes from `draws`, and is 0 when none is left: endpoints of one price are tried in the order
+    of the catalog. `pauses` are the pauses that the engine made.
+    """
 
     def __init__(self, catalog: Catalog | None = None, **plays: list[Play]) -> None:
         self.log: list[str] = []
         self.now_s = 0.0
         self.records: list[Generation] = []
         self.upstreams = {slug: FakeUpstream(slug, list(script), self.log) for slug, script in plays.items()}
+        self.draws: list[float] = []
+        self.pauses: list[float] = []
         known = catalog or make_catalog(*(tiny_endpoint(slug) for slug in plays))
+        self.ledgers = make_ledgers(lambda: self.now_s, draw=self._draw, sleep=self._pause)
         self.engine = Engine(
             catalog=lambda: known,
+            deployment=Deployment,
             upstreams=lambda: self.upstreams,
             dialects={TinyDialect.name: TinyDialect()},
             records=self,
-            monotonic_s=lambda: self.now_s,
+            ledgers=self.ledgers,
         )
+
+    def _draw(self) -> float:
+        return self.draws.pop(0) if self.draws else 0.0
+
+    async def _pause(self, pause_s: float) -> None:
+        self.pauses.append(pause_s)
+        self.now_s += pause_s
 
     def keep(self, generation: Generation) -> None:
         """Takes a record."""
@@ -222,3 +248,21 @@ class Stage:
 def tiny_endpoint(slug: str, model: str = MODEL, **fields: object) -> Endpoint:
     """An endpoint of a provider that speaks the tiny dialect."""
     return make_endpoint(make_provider(slug, dialect=TinyDialect.name), model, **fields)
+
+
+def make_ledgers(
+    monotonic_s: Callable[[], float], *, draw: Callable[[], float], sleep: Callable[[float], Awaitable[None]]
+) -> Ledgers:
+    """The ledgers of a gateway that has served nobody yet, with queues of two."""
+    health = HealthBook(monotonic_s)
+    return Ledgers(
+        health=health,
+        waits=HeadWaits(health, monotonic_s),
+        budget=RetryBudget(monotonic_s),
+        limits=EndpointLimits(most_waiting=2, monotonic_s=monotonic_s),
+        pins=SessionPins(monotonic_s),
+        longest_wait_s=10.0,
+        monotonic_s=monotonic_s,
+        draw=draw,
+        sleep=sleep,
+    )

@@ -18,6 +18,7 @@ from trunkline_server.workers.orders import Orders
 # What every worker does: takes its seat, says that it is there, serves until its supervisor is gone.
 SIT = """
 import json, os, signal, socket, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 seat = json.loads(sys.argv[-1])
 control = socket.socket(fileno=seat["control_fd"])
 def say(*words):

@@ -4,9 +4,11 @@
 import asyncio
 import gzip
 import socket
+import sys
 import time
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from support.fault_upstream import (
     text_chunk,
 )
 from trunkline_server.core.errors import GatewayError, reason_name
-from trunkline_server.core.ports import UpstreamRequest
+from trunkline_server.core.ports import UpstreamAnswer, UpstreamRequest
 from trunkline_server.upstream.auth import Secret
 from trunkline_server.upstream.http import HttpUpstream
 
@@ -218,14 +220,20 @@ def in_100_ms() -> float:
 DROPS: list[Step] = [step for byte in ANSWER_HEAD for step in (bytes([byte]), Pause(seconds=0.03))]
 SILENT = [
     ("F06 no head", Answer(raw=True, steps=[Hang()]), {"first_byte_timeout_s": 0.1}, "PROVIDER_TIMEOUT"),
-    ("F07 no body", Answer(steps=[Hang()]), {"first_byte_timeout_s": 0.1}, "PROVIDER_TIMEOUT"),
+    ("F07 no body", Answer(steps=[Hang()]), {"first_content_timeout_s": 0.1}, "PROVIDER_TIMEOUT"),
     (
         "F08 a head in drops",
         Answer(raw=True, steps=DROPS),
         {"first_byte_timeout_s": 0.1},
         "PROVIDER_TIMEOUT",
     ),
-    ("F07 silence after bytes", Answer(steps=[b"a", Hang()]), {"idle_timeout_s": 0.1}, "PROVIDER_TIMEOUT"),
+    ("F07 no content", Answer(steps=[b"a", Hang()]), {"first_content_timeout_s": 0.1}, "PROVIDER_TIMEOUT"),
+    (
+        "F27 no end",
+        Answer(steps=[b"a", Pause(seconds=0.02)] * 99),
+        {"total_timeout_s": 0.1},
+        "PROVIDER_TIMEOUT",
+    ),
     ("deadline before the head", Answer(raw=True, steps=[Hang()]), {"deadline_s": in_100_ms}, "DEADLINE_EXCEEDED"),
     ("deadline before the body", Answer(steps=[Hang()]), {"deadline_s": in_100_ms}, "DEADLINE_EXCEEDED"),
     (
@@ -246,6 +254,36 @@ async def test_time_limits(opened: list[HttpUpstream], answer: Answer, limits: d
     async with FaultUpstream(answer) as server:
         assert await failure(connect(opened, server.base_url), **given) == reason
         await asyncio.wait_for(server.requests[0].aborted.wait(), 1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        pytest.param({"first_byte_timeout_s": 0.1, "idle_timeout_s": 0.1}, None, id="before the first content"),
+        pytest.param({"first_content_timeout_s": 0.1, "idle_timeout_s": 0.1}, "PROVIDER_TIMEOUT", id="after it"),
+    ],
+)
+async def test_a_model_that_thinks_is_not_cut(
+    opened: list[HttpUpstream], limits: dict[str, float], reason: str | None
+) -> None:
+    """F07: the idle time-out holds once content has come; before that neither it nor the time-out of the head, which has come."""
+    async with (
+        FaultUpstream(Answer(steps=[b"a", Pause(seconds=0.3), b"b"])) as server,
+        connect(opened, server.base_url).send(make_request(**limits)) as answer,
+    ):
+        blocks = answer.blocks()
+        assert await anext(blocks) == b"a"
+        if reason is not None:
+            answer.note_content()
+        assert await outcome(blocks) == (reason or "b")
+
+
+async def outcome(blocks: AsyncIterator[bytes]) -> str:
+    """The next block, or the reason why there is none."""
+    try:
+        return (await anext(blocks)).decode()
+    except GatewayError as error:
+        return reason_name(error.reason)
 
 
 async def test_an_expired_call_is_not_sent(opened: list[HttpUpstream]) -> None:
@@ -443,3 +481,39 @@ async def test_closing_twice_is_fine() -> None:
     upstream = HttpUpstream(base_url="http://127.0.0.1:1")
     await upstream.close()
     await upstream.close()
+
+
+async def enter(exchange: AbstractAsyncContextManager[UpstreamAnswer]) -> None:
+    """Waits for the head of an answer."""
+    async with exchange:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "plays", "within_s"),
+    [
+        pytest.param(10_000, 1, 0.5, id="new connection"),
+        pytest.param(1_000_000, 1, 0.5, id="new connection, large"),
+        pytest.param(10_000, 2, 1.5, id="kept connection"),
+        pytest.param(1_000_000, 2, 1.5, id="kept connection, large"),
+    ],
+)
+async def test_the_body_goes_once_it_is_sent(
+    opened: list[HttpUpstream], size_bytes: int, plays: int, within_s: float
+) -> None:
+    """While a model thinks nobody holds what it was asked; on a kept connection for the moment more in which that may turn out to be closed."""
+    body = b"x" * size_bytes
+    idle = sys.getrefcount(body)
+    async with FaultUpstream(*([json_answer({})] * (plays - 1)), Answer(raw=True, steps=[Hang()])) as server:
+        upstream = connect(opened, server.base_url)
+        for _ in range(plays - 1):
+            await read_all(upstream)
+        exchange = upstream.send(make_request(body=body))
+        waiting = asyncio.create_task(enter(exchange))
+        async with asyncio.timeout(within_s):
+            while len(server.requests) < plays or sys.getrefcount(body) > idle:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+        assert server.requests[-1].body == body
+        waiting.cancel()
+        await asyncio.wait([waiting])

@@ -15,12 +15,25 @@ FAR_S = 60.0
 class Watched:
     """A watch with the given limits, seconds from now, and what it failed with."""
 
-    def __init__(self, *, first_s: float = FAR_S, idle_s: float = FAR_S, deadline_s: float = FAR_S) -> None:
+    def __init__(
+        self,
+        *,
+        first_s: float = FAR_S,
+        content_s: float = FAR_S,
+        idle_s: float = FAR_S,
+        last_s: float = FAR_S,
+        deadline_s: float = FAR_S,
+    ) -> None:
         self.errors: list[GatewayError] = []
         self.failed = asyncio.Event()
         now_s = time.monotonic()
         self.watch = ReadWatch(
-            first_due_s=now_s + first_s, idle_timeout_s=idle_s, deadline_s=now_s + deadline_s, fail=self._fail
+            first_due_s=now_s + first_s,
+            content_due_s=now_s + content_s,
+            idle_timeout_s=idle_s,
+            last_due_s=now_s + last_s,
+            deadline_s=now_s + deadline_s,
+            fail=self._fail,
         )
 
     def _fail(self, error: GatewayError) -> None:
@@ -44,17 +57,42 @@ async def test_the_first_read_has_its_own_limit() -> None:
 
 
 async def test_later_reads_have_the_idle_limit() -> None:
-    """After the first bytes silence is bounded by the idle time-out."""
+    """After the first content silence is bounded by the idle time-out."""
     watched = Watched(idle_s=0.05)
     watched.watch.begin_read()
     watched.watch.end_read()
+    watched.watch.note_content()
     watched.watch.begin_read()
+    assert await watched.reason() == "PROVIDER_TIMEOUT"
+
+
+async def test_a_model_that_thinks_is_not_cut() -> None:
+    """Between the first bytes and the first content the idle time-out does not hold, but another limit does, which bytes do not move."""
+    watched = Watched(content_s=0.15, idle_s=0.01)
+    for _ in range(4):
+        watched.watch.begin_read()
+        await asyncio.sleep(0.02)
+        watched.watch.end_read()
+    assert watched.errors == []
+    watched.watch.begin_read()
+    assert await watched.reason() == "PROVIDER_TIMEOUT"
+
+
+async def test_an_answer_without_end_is_cut() -> None:
+    """A provider that never ends is late, however much it says."""
+    watched = Watched(last_s=0.05, idle_s=0.03)
+    watched.watch.note_content()
+    while not watched.errors:
+        watched.watch.begin_read()
+        await asyncio.sleep(0.01)
+        watched.watch.end_read()
     assert await watched.reason() == "PROVIDER_TIMEOUT"
 
 
 async def test_bytes_start_the_limit_anew() -> None:
     """A provider that keeps talking is never silent."""
     watched = Watched(idle_s=0.08)
+    watched.watch.note_content()
     for _ in range(10):
         watched.watch.begin_read()
         await asyncio.sleep(0.02)
@@ -68,6 +106,7 @@ async def test_a_slow_reader_does_not_count() -> None:
     watched = Watched(idle_s=0.03)
     watched.watch.begin_read()
     watched.watch.end_read()
+    watched.watch.note_content()
     await asyncio.sleep(0.15)
     assert watched.errors == []
     watched.watch.begin_read()

@@ -2,6 +2,7 @@
 """Heads of requests, and writing on aiohttp's connections. What providers see of it stands in test_http.py."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -86,14 +87,14 @@ async def connected(connector: Connector, count: int) -> AsyncIterator[list[Conn
     finally:
         for connection in opened:
             connection.close()
-        await connector.close_all()
+        await connector.free()
         server.close()
         await asyncio.sleep(0.05)  # until the server has seen the ends
 
 
 async def test_the_connection_kept_last_is_taken_first() -> None:
     """A kept connection is taken once; one whose transport has closed, or to which something was said unasked, is not taken."""
-    connector = Connector(None)
+    connector = Connector(None, socket.getaddrinfo)
     async with connected(connector, 4) as (first, second, closed, spoken):
         for connection in (first, second, closed, spoken):
             connector.keep(connection)
@@ -106,7 +107,7 @@ async def test_the_connection_kept_last_is_taken_first() -> None:
 
 async def test_an_idle_connection_is_closed_after_its_time() -> None:
     """What nobody takes goes, each by its own time."""
-    connector = Connector(None, keep_alive_s=0.1)
+    connector = Connector(None, socket.getaddrinfo, keep_alive_s=0.1)
     async with connected(connector, 2) as (first, second):
         connector.keep(first)
         await asyncio.sleep(0.06)
@@ -119,9 +120,9 @@ async def test_an_idle_connection_is_closed_after_its_time() -> None:
 
 async def test_nothing_is_kept_after_the_end() -> None:
     """A connection that comes back when the connector is closed is closed, as those that it had are."""
-    connector = Connector(None)
+    connector = Connector(None, socket.getaddrinfo)
     async with connected(connector, 2) as (kept, late):
         connector.keep(kept)
-        await connector.close_all()
+        await connector.free()
         connector.keep(late)
         assert (kept.protocol, late.protocol, connector.take()) == (None, None, None)

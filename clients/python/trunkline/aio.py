@@ -21,6 +21,8 @@ from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
 from trunkline.v1.model_pb2 import Model
 from trunkline.v1.model_service_pb2 import ListModelsRequest
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
+from trunkline.v1.route_service_pb2 import RoutePlan
+from trunkline.v1.route_service_pb2_grpc import RouteServiceStub
 
 
 class AsyncChunkStream(AsyncIterator[ChatCompletionChunk]):
@@ -97,6 +99,7 @@ class AsyncClient:
         self._channel = _open(target, credentials, options) if channel is None else channel
         self._chat = ChatServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
+        self._routes = RouteServiceStub(self._channel)
 
     async def create(
         self,
@@ -142,6 +145,23 @@ class AsyncClient:
         except grpc.RpcError as error:
             raise error_from_call(error) from error
         return list(answer.data)
+
+    async def explain(
+        self,
+        request: ChatCompletionRequest | Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: object,
+    ) -> RoutePlan:
+        """Where a request would go, and why, without sending it to any provider; arguments as in `create`. Where nobody may serve, `error` of the plan says why."""
+        message = build_request(request, **fields)
+        try:
+            answer = await self._routes.ExplainRoute(message, **self._defaults.options(timeout_s, headers))
+        except grpc.RpcError as error:
+            raise error_from_call(error) from error
+        return answer.data
 
     @property
     def channel(self) -> aio.Channel:

@@ -19,6 +19,8 @@ from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
 from trunkline.v1.model_pb2 import Model
 from trunkline.v1.model_service_pb2 import ListModelsRequest
 from trunkline.v1.model_service_pb2_grpc import ModelServiceStub
+from trunkline.v1.route_service_pb2 import RoutePlan
+from trunkline.v1.route_service_pb2_grpc import RouteServiceStub
 
 
 class _ChunkCall(Protocol):
@@ -93,6 +95,7 @@ class Client:
         self._channel = _open(target, credentials, options) if channel is None else channel
         self._chat = ChatServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
+        self._routes = RouteServiceStub(self._channel)
 
     def create(
         self,
@@ -138,6 +141,23 @@ class Client:
         except grpc.RpcError as error:
             raise error_from_call(error) from error
         return list(answer.data)
+
+    def explain(
+        self,
+        request: ChatCompletionRequest | Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: object,
+    ) -> RoutePlan:
+        """Where a request would go, and why, without sending it to any provider; arguments as in `create`. Where nobody may serve, `error` of the plan says why."""
+        message = build_request(request, **fields)
+        try:
+            answer = self._routes.ExplainRoute(message, **self._defaults.options(timeout_s, headers))
+        except grpc.RpcError as error:
+            raise error_from_call(error) from error
+        return answer.data
 
     @property
     def channel(self) -> grpc.Channel:

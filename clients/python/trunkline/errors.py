@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a failed call raises: one exception with the gateway's words for the failure, in a class for each family.
 
-The words come from the status details that the gateway sends: `google.rpc.ErrorInfo`, `RetryInfo`, `RequestInfo`, `BadRequest` and
-`trunkline.v1.ErrorBody`. A failure that never reached the gateway has the gRPC code and its text alone.
+The words come from the status details that the gateway sends: `google.rpc.ErrorInfo`, `RetryInfo`, `RequestInfo`, `BadRequest`,
+`trunkline.v1.ErrorBody` and `trunkline.v1.RouterMetadata`. A failure that never reached the gateway has the gRPC code and its text alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from trunkline.v1 import error_pb2
+from trunkline.v1 import error_pb2, router_metadata_pb2
 
 _DOMAIN: Final = "trunkline"
 _STATUS_KEY: Final = "grpc-status-details-bin"
@@ -41,6 +41,7 @@ class _Details:
     request: error_details_pb2.RequestInfo
     bad_request: error_details_pb2.BadRequest
     body: error_pb2.ErrorBody
+    route: router_metadata_pb2.RouterMetadata | None
 
 
 class TrunklineError(Exception):
@@ -50,7 +51,8 @@ class TrunklineError(Exception):
     "RATE_LIMIT_EXCEEDED", and "" where the failure did not come from the gateway. `http_status` is what the HTTP wire would say, `error_type`
     OpenRouter's word; None where the gateway did not say. `retryable` means that the same request may succeed later, after `retry_after_s` seconds where
     that is known. `faults` lists what is wrong with the request, `availability` why a model cannot be served, `previous_errors` the failures of
-    other providers before this one, `provider` and `provider_code` who failed and its own code. `generation_id` and `request_id` find the call in the
+    other providers before this one, `provider` and `provider_code` who failed and its own code. `route` is the route that the call took, for calls with the header
+    `x-openrouter-metadata: enabled`; None for others. `generation_id` and `request_id` find the call in the
     gateway's records.
     """
 
@@ -82,6 +84,7 @@ class TrunklineError(Exception):
             details.body.availability if details.body.HasField("availability") else None
         )
         self.previous_errors: tuple[error_pb2.PreviousError, ...] = tuple(details.body.metadata.previous_errors)
+        self.route: router_metadata_pb2.RouterMetadata | None = details.route
         self.generation_id: str | None = ids.get(_GENERATION_KEY) or marks.get("generationId")
         self.request_id: str | None = ids.get(_REQUEST_KEY) or details.request.request_id or marks.get("requestId")
 
@@ -210,7 +213,7 @@ def _texts(metadata: object) -> dict[str, str | bytes]:
 def _read_details(raw: bytes) -> _Details:
     status = status_pb2.Status()
     found = _no_details()
-    retry = None
+    retry = route = None
     try:
         status.ParseFromString(raw)
         for detail in status.details:
@@ -219,12 +222,22 @@ def _read_details(raw: bytes) -> _Details:
             waiting = error_details_pb2.RetryInfo()
             if detail.Unpack(waiting):
                 retry = waiting
+            taken = router_metadata_pb2.RouterMetadata()
+            if detail.Unpack(taken):
+                route = taken
     except DecodeError:
         # Details are an addition: broken ones must not hide the status itself.
         return _no_details()
     if found.info.domain not in {"", _DOMAIN}:
         found.info.Clear()
-    return _Details(info=found.info, retry=retry, request=found.request, bad_request=found.bad_request, body=found.body)
+    return _Details(
+        info=found.info,
+        retry=retry,
+        request=found.request,
+        bad_request=found.bad_request,
+        body=found.body,
+        route=route,
+    )
 
 
 def _no_details() -> _Details:
@@ -234,6 +247,7 @@ def _no_details() -> _Details:
         request=error_details_pb2.RequestInfo(),
         bad_request=error_details_pb2.BadRequest(),
         body=error_pb2.ErrorBody(),
+        route=None,
     )
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -29,20 +30,33 @@ from trunkline.v1.model_service_pb2 import (
     RetrieveModelRequest,
     RetrieveModelResponse,
 )
-from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider
+from trunkline_server.catalog.entry import Catalog, Endpoint, EndpointKey, Model, Provider
 from trunkline_server.catalog.query import brief_slug
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.health import EndpointHealth, Percentiles
 
 _MODELS_PATH: Final = "/api/v1/models"
 _EVERY_MODALITY: Final = "all"
+_MS_PER_S: Final = 1000.0
+_PERCENT: Final = 100.0
+_NOTHING_KNOWN: Final = EndpointHealth()
+
+HealthByEndpoint = Mapping[EndpointKey, EndpointHealth]
+_NO_ENDPOINTS: Final[HealthByEndpoint] = MappingProxyType({})
 
 
 class Directory:
-    """Answers questions about the catalog that `current` returns. Every principal sees the same."""
+    """Answers questions about the catalog that `current` returns. Every principal sees the same.
 
-    def __init__(self, current: Callable[[], Catalog]) -> None:
+    `health` returns what is known of endpoints at the moment; one that is not in it was not called lately.
+    """
+
+    def __init__(
+        self, current: Callable[[], Catalog], health: Callable[[], HealthByEndpoint] = lambda: _NO_ENDPOINTS
+    ) -> None:
         self._current = current
+        self._health = health
 
     async def list_models(self, request: ListModelsRequest, _principal: Principal) -> ListModelsResponse:
         """The models that pass the request's filters, one page of them."""
@@ -61,7 +75,7 @@ class Directory:
         found = [
             model
             for model in self._current().models.values()
-            if _has_modalities(model.output_modalities, request.output_modalities)
+            if _has_modalities(model.writes, request.output_modalities)
         ]
         start = request.offset
         end = start + request.limit if request.HasField("limit") else len(found)
@@ -74,7 +88,7 @@ class Directory:
     async def count_models(self, request: CountModelsRequest, _principal: Principal) -> CountModelsResponse:
         """How many models write the wanted modalities."""
         models = self._current().models.values()
-        count = sum(_has_modalities(model.output_modalities, request.output_modalities) for model in models)
+        count = sum(_has_modalities(model.writes, request.output_modalities) for model in models)
         return CountModelsResponse(data=ModelCount(count=count))
 
     async def get_model(self, request: GetModelRequest, _principal: Principal) -> GetModelResponse:
@@ -93,8 +107,8 @@ class Directory:
     async def list_model_endpoints(
         self, request: ListModelEndpointsRequest, _principal: Principal
     ) -> ListModelEndpointsResponse:
-        """One model with its endpoints. Raises GatewayError (NOT_FOUND)."""
-        model = self._find(f"{request.author}/{request.slug}")
+        """One model with its endpoints, and how they are. Raises GatewayError (NOT_FOUND)."""
+        model, health = self._find(f"{request.author}/{request.slug}"), self._health()
         return ListModelEndpointsResponse(
             data=model_pb2.ModelEndpoints(
                 id=model.slug,
@@ -102,7 +116,7 @@ class Directory:
                 created=model.created_s,
                 description=model.description,
                 architecture=_render_architecture(model),
-                endpoints=[_render_endpoint(endpoint, model) for endpoint in model.endpoints],
+                endpoints=[_render_endpoint(endpoint, model, health) for endpoint in model.endpoints],
             )
         )
 
@@ -110,9 +124,10 @@ class Directory:
         self, _request: ListZdrEndpointsRequest, _principal: Principal
     ) -> ListZdrEndpointsResponse:
         """The endpoints of providers that keep no prompts, in catalog order."""
+        health = self._health()
         return ListZdrEndpointsResponse(
             data=[
-                _render_endpoint(endpoint, model)
+                _render_endpoint(endpoint, model, health)
                 for model in self._current().models.values()
                 for endpoint in model.endpoints
                 if not endpoint.provider.keeps_prompts
@@ -174,9 +189,9 @@ def _render_default_parameters(model: Model) -> model_pb2.DefaultParameters:
 
 def _render_architecture(model: Model) -> model_pb2.Architecture:
     return model_pb2.Architecture(
-        input_modalities=model.input_modalities,
-        output_modalities=model.output_modalities,
-        modality="+".join(model.input_modalities) + "->" + "+".join(model.output_modalities),
+        input_modalities=model.reads,
+        output_modalities=model.writes,
+        modality="+".join(model.reads) + "->" + "+".join(model.writes),
         tokenizer=model.tokenizer,
         instruct_type=model.instruct_type,
     )
@@ -194,7 +209,8 @@ def _render_pricing(endpoints: Iterable[Endpoint]) -> model_pb2.Pricing:
     return pricing
 
 
-def _render_endpoint(endpoint: Endpoint, model: Model) -> model_pb2.Endpoint:
+def _render_endpoint(endpoint: Endpoint, model: Model, health: HealthByEndpoint) -> model_pb2.Endpoint:
+    known = health.get(endpoint.key, _NOTHING_KNOWN)
     return model_pb2.Endpoint(
         name=f"{endpoint.provider.name} | {model.slug}",
         model_id=model.slug,
@@ -208,9 +224,23 @@ def _render_endpoint(endpoint: Endpoint, model: Model) -> model_pb2.Endpoint:
         quantization=endpoint.quantization,
         supported_parameters=sorted(endpoint.supported_parameters),
         supports_implicit_caching=endpoint.supports_implicit_caching,
-        status=0,
+        status=known.status,
+        uptime_last_5m=None if known.success_rate is None else known.success_rate * _PERCENT,
+        latency_last_30m=_render_percentiles(known.first_token_s, _MS_PER_S),
+        throughput_last_30m=_render_percentiles(known.throughput_tps),
+        service_tier=endpoint.service_tier,
         supports_tool_choice=_render_tool_choice(endpoint),
     )
+
+
+def _render_percentiles(measured: Percentiles | None, factor: float = 1.0) -> model_pb2.PercentileStats | None:
+    """In the contract's unit, which is `factor` times finer. Rounded to a thousandth of it: a percentile is no more exact than some per cent."""
+    if measured is None:
+        return None
+    p50, p75, p90, p99 = (
+        round(value * factor, 3) for value in (measured.p50, measured.p75, measured.p90, measured.p99)
+    )
+    return model_pb2.PercentileStats(p50=p50, p75=p75, p90=p90, p99=p99)
 
 
 def _render_tool_choice(endpoint: Endpoint) -> model_pb2.ToolChoiceSupport:
@@ -236,8 +266,8 @@ def _passes(model: Model, request: ListModelsRequest) -> bool:
     text = request.q.strip().casefold()
     return (
         parameters.issuperset(_words(request.supported_parameters))
-        and _has_modalities(model.output_modalities, request.output_modalities)
-        and _has_modalities(model.input_modalities, request.input_modalities)
+        and _has_modalities(model.writes, request.output_modalities)
+        and _has_modalities(model.reads, request.input_modalities)
         and (text in model.slug.casefold() or text in model.name.casefold())
     )
 

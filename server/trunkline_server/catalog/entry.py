@@ -3,20 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from trunkline_server.catalog.tiers import STANDARD
+
+EndpointKey = tuple[str, str]
+"""What names an endpoint among all: the model's slug and the endpoint's tag. The same across reloads of the catalog."""
+
 _NO_PRICES: Mapping[str, int] = MappingProxyType({})
+_NO_TIERS: Mapping[str, Endpoint] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long a provider may take: to accept a connection, to begin its answer, between two reads of it. Seconds."""
+    """How long a provider may take: to accept a connection, to begin its answer, to say the first of its content, between two reads after that, and for all of
+    it. A stream's answer must begin within both `first_byte_s` and `stream_first_byte_s`. Seconds.
+    """
 
     connect_s: float = 5.0
     first_byte_s: float = 300.0
+    stream_first_byte_s: float = 60.0
+    first_token_s: float = 300.0
     idle_s: float = 60.0
+    total_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +61,16 @@ class Endpoint:
 
     `upstream_model` is the name by which the provider knows the model; `tag` the endpoint's own slug for routing preferences (the provider's slug, with a
     suffix where a provider offers a model more than once). `prices_pusd` maps the keys of `trunkline.v1.Pricing` without unit ("prompt", "completion",
-    "request", ...) to 1e-12 USD per token or unit. None means unlimited or unknown.
+    "request", ...) to 1e-12 USD per token or unit. `service_tier` is the tier it sells, None for the standard one; `exacto` says that it is known for good
+    tool calls, `takes_prefill` that it goes on with a last message of the assistant. `most_concurrent` bounds the calls that the gateway has there at once.
+    None means unlimited or unknown elsewhere. The model sets `beside_tiers`, whether some endpoint of it sells a service tier, and `of_tiers`, what the same
+    provider sells of it in each tier, this one's own among them: empty where none is sold.
+
+    `prices_above` are the prices of calls whose prompts have more tokens than each number, in rising order; `price_source` says where prices come from that
+    nobody gave for this endpoint, None for those that somebody did.
+
+    What every plan looks at is made once: `key` names the endpoint among all; `names` are the slugs by which a preference may mean it, in lower case: its
+    tag, each prefix of its tag up to a stroke, its provider's slug and name; `main_prices_pusd` are those for prompt, completion, request and image.
     """
 
     model: str
@@ -65,6 +85,43 @@ class Endpoint:
     supported_parameters: frozenset[str] = frozenset()
     supports_implicit_caching: bool = False
     distillable: bool = False
+    service_tier: str | None = None
+    exacto: bool = False
+    takes_prefill: bool = False
+    most_concurrent: int | None = None
+    prices_above: tuple[tuple[int, Mapping[str, int]], ...] = ()
+    price_source: str | None = None
+    beside_tiers: bool = field(default=False, repr=False, compare=False)
+    of_tiers: Mapping[str, Endpoint] = field(default_factory=lambda: _NO_TIERS, repr=False, compare=False)
+    key: EndpointKey = field(init=False, repr=False, compare=False)
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    main_prices_pusd: tuple[int, int, int, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = self.tag.lower().split("/")
+        prefixes = ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        object.__setattr__(self, "key", (self.model, self.tag))
+        object.__setattr__(
+            self, "names", frozenset([*prefixes, self.provider.slug.lower(), self.provider.name.lower()])
+        )
+        object.__setattr__(self, "main_prices_pusd", _main_prices(self.prices_pusd))
+
+    @property
+    def tier(self) -> str:
+        """The service tier it sells, STANDARD for none."""
+        return self.service_tier or STANDARD
+
+    def prices_for(self, prompt_tokens: int) -> Mapping[str, int]:
+        """The prices of a call with a prompt of so many tokens: all of its tokens have them."""
+        prices = self.prices_pusd
+        for tokens, higher in self.prices_above:
+            if prompt_tokens > tokens:
+                prices = higher
+        return prices
+
+    def main_prices_for(self, prompt_tokens: int) -> tuple[int, int, int, int]:
+        """Those for prompt, completion, request and image, of a call with a prompt of so many tokens."""
+        return _main_prices(self.prices_for(prompt_tokens))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +129,9 @@ class Model:
     """A model as clients name it, with its endpoints in catalog order.
 
     `created_s` is in Unix seconds; `default_parameters` maps request parameters to numbers. `takes_query` says that a request may add `?key=value` to the
-    slug, which goes to the provider as part of the model's name. None means unknown.
+    slug, which goes to the provider as part of the model's name. None means unknown, and so do modalities without a word.
+
+    What every plan looks at is made once: the least of the lengths that its endpoints name (None: none does), and whether one of them sells a service tier.
     """
 
     slug: str
@@ -81,8 +140,8 @@ class Model:
     description: str = ""
     created_s: int = 0
     context_length: int | None = None
-    input_modalities: tuple[str, ...] = ("text",)
-    output_modalities: tuple[str, ...] = ("text",)
+    input_modalities: tuple[str, ...] = ()
+    output_modalities: tuple[str, ...] = ()
     tokenizer: str | None = None
     instruct_type: str | None = None
     hugging_face_id: str | None = None
@@ -93,6 +152,36 @@ class Model:
     default_parameters: Mapping[str, float] = field(default_factory=dict)
     takes_query: bool = False
     endpoints: tuple[Endpoint, ...] = ()
+    least_context_length: int | None = field(init=False, repr=False, compare=False)
+    least_prompt_tokens: int | None = field(init=False, repr=False, compare=False)
+    least_completion_tokens: int | None = field(init=False, repr=False, compare=False)
+    sells_tiers: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sells_tiers = any(endpoint.service_tier is not None for endpoint in self.endpoints)
+        if sells_tiers:
+            offers = tuple(
+                replace(endpoint, beside_tiers=True, of_tiers=_find_tiers(endpoint, self.endpoints))
+                for endpoint in self.endpoints
+            )
+            object.__setattr__(self, "endpoints", offers)
+        offers = self.endpoints
+        object.__setattr__(self, "least_context_length", _least(endpoint.context_length for endpoint in offers))
+        object.__setattr__(self, "least_prompt_tokens", _least(endpoint.max_prompt_tokens for endpoint in offers))
+        object.__setattr__(
+            self, "least_completion_tokens", _least(endpoint.max_completion_tokens for endpoint in offers)
+        )
+        object.__setattr__(self, "sells_tiers", sells_tiers)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What it reads, as lists show it: text where nothing is known."""
+        return self.input_modalities or ("text",)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """What it writes, as lists show it: text where nothing is known."""
+        return self.output_modalities or ("text",)
 
     @property
     def author(self) -> str:
@@ -102,8 +191,44 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Everything on offer at one moment: models and providers by slug, in the order they are listed."""
+    """Everything on offer at one moment: models and providers by slug, in the order they are listed.
+
+    `aliases` are the canonical slugs that are no model's slug, each with the first model that has it.
+    """
 
     models: Mapping[str, Model]
     providers: Mapping[str, Provider]
     default_model: str | None = None
+    aliases: Mapping[str, Model] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        aliases: dict[str, Model] = {}
+        for model in self.models.values():
+            if model.canonical_slug not in self.models:
+                aliases.setdefault(model.canonical_slug, model)
+        object.__setattr__(self, "aliases", MappingProxyType(aliases))
+
+
+def _find_tiers(endpoint: Endpoint, offers: Iterable[Endpoint]) -> Mapping[str, Endpoint]:
+    """What an endpoint's provider sells in each tier: where that is several endpoints, the one whose tag differs by the tier alone."""
+    sold: dict[str, list[Endpoint]] = {}
+    for offer in offers:
+        if offer.provider.slug == endpoint.provider.slug:
+            sold.setdefault(offer.tier, []).append(offer)
+    tag = _plain_tag(endpoint)
+    found = {
+        tier: [offer for offer in alike if len(alike) == 1 or _plain_tag(offer) == tag] for tier, alike in sold.items()
+    }
+    return MappingProxyType({tier: alike[0] for tier, alike in found.items() if alike} | {endpoint.tier: endpoint})
+
+
+def _plain_tag(endpoint: Endpoint) -> str:
+    return endpoint.tag.removesuffix(f"/{endpoint.tier}")
+
+
+def _main_prices(prices: Mapping[str, int]) -> tuple[int, int, int, int]:
+    return prices.get("prompt", 0), prices.get("completion", 0), prices.get("request", 0), prices.get("image", 0)
+
+
+def _least(lengths: Iterable[int | None]) -> int | None:
+    return min((length for length in lengths if length is not None), default=None)

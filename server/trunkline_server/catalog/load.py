@@ -2,7 +2,8 @@
 """From rows to the catalog: the checks that need more than one row, and the values that the rows make.
 
 A table is a parsed TOML file with the arrays `providers` and `models`. The checks read tables as they were written, with whatever types they hold, so that
-a fault in one row hides none in another; a row's own types are checked by `rows.py`.
+a fault in one row hides none in another; a row's own types are checked by `rows.py`. A later table may have rows of the same slug as an earlier one:
+`merge.py` puts them over those.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider, Timeouts
-from trunkline_server.catalog.rows import EndpointRow, ModelRow, ProviderRow
+from trunkline_server.catalog.merge import tag_of
+from trunkline_server.catalog.prices import NO_LIST, PriceBook
+from trunkline_server.catalog.rows import EndpointRow, ModelRow, PriceRow, ProviderRow
 
 Table = Mapping[str, object]
 Path = tuple[str | int, ...]
+_ORIGIN: Final = ("source", "date")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +37,33 @@ class CatalogFault:
 
 
 def read_builtin(name: str) -> Table:
-    """The rows that ship with the gateway under a name: `data/providers/NAME.toml` and `data/models/NAME.toml` as one table."""
+    """The rows that ship with the gateway under a name: `data/providers/NAME.toml` and `data/models/NAME.toml` as one table.
+
+    Raises ValueError for a row that does not say where it comes from and from when.
+    """
     folder = resources.files("trunkline_server.catalog").joinpath("data")
     texts = [folder.joinpath(kind, f"{name}.toml").read_text(encoding="utf-8") for kind in ("providers", "models")]
-    return {key: value for text in texts for key, value in tomllib.loads(text).items()}
+    table: Table = {key: value for text in texts for key, value in tomllib.loads(text).items()}
+    for kind in ("providers", "models"):
+        for _, row in list_rows(table, kind):
+            if not all(row.get(key) for key in _ORIGIN):
+                raise ValueError(f"{kind}/{name}.toml: {row.get('slug')} lacks its source or its date")
+    return table
 
 
 def check_tables(tables: Sequence[Table]) -> list[CatalogFault]:
-    """All faults between the rows of the tables: slugs taken twice, endpoints of unknown providers, models that nobody offers, addresses."""
-    providers = [(index, row) for index, table in enumerate(tables) for row in list_rows(table, "providers")]
-    models = [(index, row) for index, table in enumerate(tables) for row in list_rows(table, "models")]
-    known = {slug for _, (_, row) in providers if isinstance(slug := row.get("slug"), str)}
-    faults = [*_duplicates(providers, "provider"), *_duplicates(models, "model")]
-    faults += [fault for table, (path, row) in providers for fault in _check_provider(table, path, row)]
-    faults += [fault for table, (path, row) in models for fault in _check_model(table, path, row, known)]
+    """All faults between the rows of the tables: slugs taken twice in one of them, endpoints of unknown providers, models that nobody offers, addresses."""
+    faults: list[CatalogFault] = []
+    providers: dict[str, Table] = {}
+    offered: set[str] = set()
+    for index, table in enumerate(tables):
+        rows = list(list_rows(table, "providers"))
+        models = list(list_rows(table, "models"))
+        faults += [*_duplicates(index, rows, "provider"), *_duplicates(index, models, "model")]
+        faults += [fault for path, row in rows for fault in _check_provider(index, path, row, providers)]
+        providers.update({slug: row for _, row in rows if isinstance(slug := row.get("slug"), str)})
+        faults += [fault for path, row in models for fault in _check_model(index, path, row, providers, offered)]
+        offered.update(slug for _, row in models if row.get("endpoints") and isinstance(slug := row.get("slug"), str))
     return faults
 
 
@@ -73,17 +91,18 @@ def build_catalog(
     providers: Iterable[ProviderRow], models: Iterable[ModelRow], *, default_model: str | None = None
 ) -> Catalog:
     """The catalog of rows that `check_tables` found no fault in. Raises KeyError where an endpoint's provider is unknown all the same."""
-    by_slug = {row.slug: _make_provider(row) for row in providers}
+    rows = {row.slug: row for row in providers}
+    maker = _ModelMaker(rows)
     return Catalog(
-        models=MappingProxyType({row.slug: _make_model(row, by_slug) for row in models}),
-        providers=MappingProxyType(by_slug),
+        models=MappingProxyType({row.slug: maker.make(row) for row in models}),
+        providers=MappingProxyType(dict(maker.providers)),
         default_model=default_model,
     )
 
 
-def _duplicates(rows: Sequence[tuple[int, tuple[Path, Table]]], what: str) -> Iterator[CatalogFault]:
+def _duplicates(table: int, rows: Sequence[tuple[Path, Table]], what: str) -> Iterator[CatalogFault]:
     seen: set[str] = set()
-    for table, (path, row) in rows:
+    for path, row in rows:
         slug = row.get("slug")
         if not isinstance(slug, str):
             continue
@@ -96,7 +115,8 @@ def _duplicates(rows: Sequence[tuple[int, tuple[Path, Table]]], what: str) -> It
         seen.add(slug)
 
 
-def _check_provider(table: int, path: Path, row: Table) -> Iterator[CatalogFault]:
+def _check_provider(table: int, path: Path, own: Table, earlier: Mapping[str, Table]) -> Iterator[CatalogFault]:
+    row = {**earlier.get(str(own.get("slug")), {}), **own}
     base_url = row.get("base_url")
     if row.get("transport", "http") == "http":
         if base_url is None:
@@ -110,16 +130,21 @@ def _check_provider(table: int, path: Path, row: Table) -> Iterator[CatalogFault
         yield CatalogFault(
             table=table, path=(*path, "base_url"), message="the simulator is part of the gateway and has no address"
         )
+    wanted = own.get("price_list")
+    if isinstance(wanted, str) and wanted not in (known := [NO_LIST, *PriceBook().names]):
+        message = f"there is no such price list, but: {', '.join(known)}"
+        yield CatalogFault(table=table, path=(*path, "price_list"), message=message)
 
 
-def _check_model(table: int, path: Path, row: Table, known: set[str]) -> Iterator[CatalogFault]:
-    endpoints = list(list_rows(row, "endpoints", path))
-    if not row.get("endpoints"):
+def _check_model(
+    table: int, path: Path, row: Table, known: Mapping[str, Table], offered: set[str]
+) -> Iterator[CatalogFault]:
+    if not row.get("endpoints") and row.get("slug") not in offered:
         yield CatalogFault(
             table=table, path=path, message="nobody offers this model: add a table [[models.endpoints]] below it"
         )
     tags: set[str] = set()
-    for endpoint_path, endpoint in endpoints:
+    for endpoint_path, endpoint in list_rows(row, "endpoints", path):
         provider = endpoint.get("provider")
         if isinstance(provider, str) and provider not in known:
             close = get_close_matches(provider, sorted(known), n=1)
@@ -127,14 +152,27 @@ def _check_model(table: int, path: Path, row: Table, known: set[str]) -> Iterato
             yield CatalogFault(
                 table=table, path=(*endpoint_path, "provider"), message=f"no provider has the slug `{provider}`: {hint}"
             )
-        tag = endpoint.get("tag", provider)
-        if isinstance(tag, str) and tag in tags:
-            message = f"another endpoint of the model has the tag `{tag}`: give one of them a `tag` of its own"
-            yield CatalogFault(
-                table=table, path=(*endpoint_path, "tag") if "tag" in endpoint else endpoint_path, message=message
-            )
-        if isinstance(tag, str):
-            tags.add(tag)
+        yield from _check_endpoint(table, endpoint_path, endpoint, tags)
+
+
+def _check_endpoint(table: int, path: Path, endpoint: Table, tags: set[str]) -> Iterator[CatalogFault]:
+    """The faults of an endpoint beside the others of its model, whose tags are `tags`; its own is added."""
+    provider = endpoint.get("provider")
+    tag = endpoint.get("tag", provider)
+    place = (*path, "tag") if "tag" in endpoint else path
+    if isinstance(tag, str) and tag in tags:
+        message = f"another endpoint of the model has the tag `{tag}`: give one of them a `tag` of its own"
+        yield CatalogFault(table=table, path=place, message=message)
+    elif "service_tier" in endpoint and isinstance(tag, str) and tag == provider:
+        message = (
+            f"an endpoint of a service tier needs a `tag` of its own, such as `{provider}/{endpoint['service_tier']}`"
+        )
+        yield CatalogFault(table=table, path=place, message=message)
+    if isinstance(tag, str):
+        tags.add(tag)
+    if endpoint.get("prices_above") and "prices" not in endpoint:
+        message = "`prices_above` stand beside `prices`, which are missing"
+        yield CatalogFault(table=table, path=(*path, "prices_above"), message=message)
 
 
 def _make_provider(row: ProviderRow) -> Provider:
@@ -156,41 +194,59 @@ def _make_provider(row: ProviderRow) -> Provider:
     )
 
 
-def _make_model(row: ModelRow, providers: Mapping[str, Provider]) -> Model:
-    return Model(
-        slug=row.slug,
-        canonical_slug=row.canonical_slug or row.slug,
-        name=row.name or row.slug,
-        description=row.description,
-        created_s=row.created_s,
-        context_length=row.context_length,
-        input_modalities=row.input_modalities,
-        output_modalities=row.output_modalities,
-        tokenizer=row.tokenizer,
-        instruct_type=row.instruct_type,
-        hugging_face_id=row.hugging_face_id,
-        knowledge_cutoff=row.knowledge_cutoff,
-        expiration_date=row.expiration_date,
-        is_moderated=row.is_moderated,
-        supported_voices=row.supported_voices,
-        default_parameters=MappingProxyType(dict(row.default_parameters)),
-        takes_query=row.takes_query,
-        endpoints=tuple(_make_endpoint(endpoint, row, providers) for endpoint in row.endpoints),
-    )
+class _ModelMaker:
+    """Makes models of their rows, with the prices of the lists where a row names none."""
 
+    def __init__(self, rows: Mapping[str, ProviderRow]) -> None:
+        self._rows = rows
+        self._book = PriceBook()
+        self.providers = {slug: _make_provider(row) for slug, row in rows.items()}
 
-def _make_endpoint(row: EndpointRow, model: ModelRow, providers: Mapping[str, Provider]) -> Endpoint:
-    return Endpoint(
-        model=model.slug,
-        provider=providers[row.provider],
-        upstream_model=row.upstream_model,
-        tag=row.tag or row.provider,
-        prices_pusd=MappingProxyType(dict(row.prices)),
-        context_length=row.context_length or model.context_length,
-        max_completion_tokens=row.max_completion_tokens,
-        max_prompt_tokens=row.max_prompt_tokens,
-        quantization=row.quantization,
-        supported_parameters=frozenset(row.supported_parameters),
-        supports_implicit_caching=row.supports_implicit_caching,
-        distillable=row.distillable,
-    )
+    def make(self, row: ModelRow) -> Model:
+        endpoints = tuple(self._make_endpoint(endpoint, row) for endpoint in row.endpoints)
+        lengths = [endpoint.context_length for endpoint in endpoints if endpoint.context_length is not None]
+        return Model(
+            slug=row.slug,
+            canonical_slug=row.canonical_slug or row.slug,
+            name=row.name or row.slug,
+            description=row.description,
+            created_s=row.created_s,
+            context_length=row.context_length or max(lengths, default=None),
+            input_modalities=row.input_modalities,
+            output_modalities=row.output_modalities,
+            tokenizer=row.tokenizer,
+            instruct_type=row.instruct_type,
+            hugging_face_id=row.hugging_face_id,
+            knowledge_cutoff=row.knowledge_cutoff,
+            expiration_date=row.expiration_date,
+            is_moderated=row.is_moderated,
+            supported_voices=row.supported_voices,
+            default_parameters=MappingProxyType(dict(row.default_parameters)),
+            takes_query=row.takes_query,
+            endpoints=endpoints,
+        )
+
+    def _make_endpoint(self, row: EndpointRow, model: ModelRow) -> Endpoint:
+        listed = self._book.find(self._rows[row.provider], row)
+        priced: EndpointRow | PriceRow = listed if listed is not None and row.prices is None else row
+        above = sorted(priced.prices_above, key=lambda step: step.tokens)
+        return Endpoint(
+            model=model.slug,
+            provider=self.providers[row.provider],
+            upstream_model=row.upstream_model,
+            tag=tag_of(row),
+            prices_pusd=MappingProxyType(dict(priced.prices or {})),
+            prices_above=tuple((step.tokens, MappingProxyType(dict(step.prices))) for step in above),
+            price_source=f"{priced.source}, {priced.date}" if isinstance(priced, PriceRow) else None,
+            context_length=row.context_length or model.context_length or (listed.context_length if listed else None),
+            max_completion_tokens=row.max_completion_tokens,
+            max_prompt_tokens=row.max_prompt_tokens,
+            quantization=row.quantization,
+            supported_parameters=frozenset(row.supported_parameters),
+            supports_implicit_caching=row.supports_implicit_caching,
+            distillable=row.distillable,
+            service_tier=row.service_tier,
+            exacto=row.exacto,
+            takes_prefill=row.takes_prefill,
+            most_concurrent=row.most_concurrent,
+        )

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of the data files and of the settings file: what may be written about providers, models and endpoints.
 
-One schema for both, so that a provider is data in either place. A row says nothing about other rows; `load.py` checks them together.
+One schema for both, so that a provider is data in either place. A row says nothing about other rows: `load.py` checks them together, `merge.py` puts those of
+the settings file over those that ship with the gateway.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
@@ -55,6 +57,20 @@ def text_like(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def read_day(value: object) -> date:
+    """The day of a date, written as TOML writes dates or as the same in quotes. Raises PydanticCustomError."""
+    # A datetime is a date, too, but not a day.
+    if type(value) is date:
+        return value
+    try:
+        if isinstance(value, str):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("day", "a date is written YYYY-MM-DD")
+
+
+Day = Annotated[date, BeforeValidator(read_day, json_schema_input_type=str)]
 Price = Annotated[int, BeforeValidator(read_price, json_schema_input_type=str)]
 Whole = Annotated[int, Strict(), Field(ge=0)]
 Tokens = Annotated[int, Strict(), Field(ge=1)]
@@ -70,10 +86,23 @@ ModelSlug = Annotated[
 Tag = Annotated[str, text_like(r"[a-z0-9][a-z0-9._/-]*", "made of lower-case letters, digits, `.`, `_`, `-` and `/`")]
 
 
+Prices = Mapping[Literal[PRICE_KEYS], Price]  # type: ignore[valid-type] # the keys are the contract's
+"""USD for one token, request or unit, by what it is for."""
+
+
 class Row(BaseModel):
     """A table of a file. Unknown keys are faults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PricesAboveRow(Row):
+    """What a long prompt costs: all of the call's tokens have these prices where the prompt has more than `tokens`."""
+
+    tokens: Tokens
+    """The length of the longest prompt that does not cost this."""
+    prices: Prices
+    """As those of the endpoint, in their place."""
 
 
 class TimeoutsRow(Row):
@@ -83,8 +112,14 @@ class TimeoutsRow(Row):
     """To accept a connection."""
     first_byte_s: Seconds = 300.0
     """To begin its answer."""
+    stream_first_byte_s: Seconds = 60.0
+    """To begin a streamed answer, where that is less: the head of a stream comes at once, however long the model thinks then."""
+    first_token_s: Seconds = 300.0
+    """To say the first of its content. Until then silence is bounded by this and not by `idle_s`: a model may think for minutes."""
     idle_s: Seconds = 60.0
-    """Between two reads of its answer."""
+    """Between two reads of its answer, once it has said something."""
+    total_s: Seconds = 600.0
+    """For all of its answer."""
 
 
 class ProviderRow(Row):
@@ -120,6 +155,12 @@ class ProviderRow(Row):
     """Its country, as two letters of ISO 3166-1."""
     datacenters: tuple[Text, ...] = ()
     """The countries of its data centres."""
+    price_list: Text | None = None
+    """The shipped price list (`openai`, `mistral`, ...) that holds for those of its endpoints that name no `prices`; `none`: no list. Unset: the list of the API that `base_url` points at, where there is one."""
+    source: Text | None = None
+    """Where this row was taken from."""
+    date: Day | None = None
+    """When it was taken from there: `YYYY-MM-DD`."""
 
 
 class EndpointRow(Row):
@@ -131,10 +172,12 @@ class EndpointRow(Row):
     """The name by which the provider knows the model."""
     tag: Tag | None = None
     """The endpoint's own slug for `provider.order`; unset: the provider's. Needed where a provider offers the model twice."""
-    prices: Mapping[Literal[PRICE_KEYS], Price] = {}  # type: ignore[valid-type] # the keys are the contract's
-    """USD per token, request or unit, as decimals in quotes: `{ prompt = "0.0000025", completion = "0.00001" }`. Unset: free."""
+    prices: Prices | None = None
+    """USD per token, request or unit, as decimals in quotes: `{ prompt = "0.0000025", completion = "0.00001" }`. Unset: those of the provider's price list, where it has the model; else unknown, and a call costs what the provider says that it does."""
+    prices_above: tuple[PricesAboveRow, ...] = ()
+    """Other prices for long prompts; unset: none, or the price list's where `prices` are."""
     context_length: Tokens | None = None
-    """Most tokens of prompt and answer together; unset: the model's."""
+    """Most tokens of prompt and answer together; unset: the model's, else the price list's."""
     max_completion_tokens: Tokens | None = None
     """Most tokens of the answer; unset: unknown."""
     max_prompt_tokens: Tokens | None = None
@@ -147,6 +190,14 @@ class EndpointRow(Row):
     """It caches prefixes by itself."""
     distillable: Switch = False
     """Its answers may be used to train other models; false: `enforce_distillable_text: true` excludes it."""
+    service_tier: Literal["priority", "flex"] | None = None
+    """The service tier it sells, for requests that ask for it; unset: the standard one, for all. Such an endpoint needs a `tag` of its own."""
+    exacto: Switch = False
+    """It is known for good tool calls, which `:exacto` and `sort: "exacto"` put first."""
+    takes_prefill: Switch = False
+    """It goes on with a last message of the assistant as if it had written it itself; needed by `mid_stream: "continue"`."""
+    most_concurrent: Tokens | None = None
+    """Most calls that the gateway has there at once; further ones wait a little or go elsewhere. Unset: any number."""
 
 
 class ModelRow(Row):
@@ -163,11 +214,11 @@ class ModelRow(Row):
     created_s: Whole = 0
     """When it was published, in Unix seconds; 0: unknown."""
     context_length: Tokens | None = None
-    """Most tokens of prompt and answer together; unset: unknown."""
-    input_modalities: tuple[Text, ...] = ("text",)
-    """What it reads: `text`, `image`, `file`, `audio`, `video`."""
-    output_modalities: tuple[Text, ...] = ("text",)
-    """What it writes: `text`, `image`, `audio`."""
+    """Most tokens of prompt and answer together; unset: what its endpoints have."""
+    input_modalities: tuple[Text, ...] = ()
+    """What it reads: `text`, `image`, `file`, `audio`, `video`; requests with others are refused. Unset: unknown, and none is refused."""
+    output_modalities: tuple[Text, ...] = ()
+    """What it writes: `text`, `image`, `audio`; requests for others are refused. Unset: unknown, and none is refused."""
     tokenizer: Text | None = None
     """The family of its tokenizer."""
     instruct_type: Text | None = None
@@ -186,5 +237,28 @@ class ModelRow(Row):
     """Parameters it prefers when a request is silent: `{ temperature = 0.7 }`."""
     takes_query: Switch = False
     """Requests may add `?key=value` to the slug; it goes to the provider as part of the model's name."""
+    source: Text | None = None
+    """Where this row was taken from."""
+    date: Day | None = None
+    """When it was taken from there: `YYYY-MM-DD`."""
     endpoints: tuple[EndpointRow, ...] = ()
     """Where it is offered, in the order in which they are tried."""
+
+
+class PriceRow(Row):
+    """What a provider charges for a model, and how much the model takes: a row of a shipped price list."""
+
+    names: tuple[Text, ...]
+    """The names by which the provider knows the model; `YYYYMMDD` and `YYYY-MM-DD` at their end stand for any day."""
+    service_tier: Literal["priority", "flex"] | None = None
+    """The service tier that the prices are for; unset: the standard one."""
+    context_length: Tokens
+    """Most tokens of prompt and answer together."""
+    prices: Prices
+    """As those of an endpoint."""
+    prices_above: tuple[PricesAboveRow, ...] = ()
+    """As those of an endpoint."""
+    source: Text
+    """Where this row was taken from."""
+    date: Day
+    """The day for which it was taken from there: `YYYY-MM-DD`."""

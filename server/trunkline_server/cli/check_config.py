@@ -34,15 +34,20 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def summarise(settings: Settings) -> str:
-    """What the settings offer, where and to whom, in three lines."""
+    """What the settings offer, for which prices, where and to whom, in four lines."""
     catalog = make_catalog(settings)
-    endpoints = sum(len(model.endpoints) for model in catalog.models.values())
+    offered = [endpoint for model in catalog.models.values() for endpoint in model.endpoints]
+    endpoints = len(offered)
+    listed = sum(endpoint.price_source is not None for endpoint in offered)
+    unknown = sum(not endpoint.prices_pusd for endpoint in offered)
+    sources = " and ".join(sorted({endpoint.price_source for endpoint in offered if endpoint.price_source}))
     if settings.keys:
         callers = f"{_count(len(settings.keys), 'key')}: " + ", ".join(key.name for key in settings.keys)
     else:
         callers = "no keys, and everybody who can connect" if settings.insecure else "no keys, and this machine alone"
     return (
         f"  offers   {_count(len(catalog.models), 'model')} at {_count(endpoints, 'endpoint')} of {_count(len(catalog.providers), 'provider')}\n"
+        f"  prices   {endpoints - listed - unknown} given, {listed} from shipped lists{f' ({sources})' if sources else ''}, {unknown} unknown\n"
         f"  listens  HTTP {settings.http.listen}, gRPC {settings.grpc.listen}\n"
         f"  serves   {callers}"
     )

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`trunkline models`: what a gateway offers, as a table."""
+"""`trunkline models`: what a gateway offers, as a table, and with `--health` how its endpoints are."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from trunkline.v1.model_pb2 import Model
 from trunkline_server.catalog.directory import render_model
+from trunkline_server.cli import endpoints
 from trunkline_server.cli.gateway import add_gateway_flags, grpc_gateway, http_gateway
 from trunkline_server.cli.settings_file import load_settings
-from trunkline_server.cli.terminal import Terminal
+from trunkline_server.cli.terminal import CommandError, Terminal
 from trunkline_server.config.read import make_catalog
 
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, ...]
 
 _HEADING: Final[Row] = ("MODEL", "CONTEXT", "PROMPT", "ANSWER", "READS -> WRITES")
 _RIGHT_ALIGNED: Final = frozenset({1, 2, 3})
@@ -29,35 +30,47 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = commands.add_parser(
         "models",
         help="list what a gateway offers",
-        description="List the models of a running gateway, or of a settings file. Prices are in USD per million tokens.",
+        description="List the models of a running gateway, or of a settings file. Prices are in USD per million tokens. "
+        "With --health, list how the endpoints of a running gateway did in the last five minutes: their standing, the share of calls that succeeded, "
+        "the median time to the first token and the median of tokens a second after it.",
         allow_abbrev=False,
     )
     ways = add_gateway_flags(parser)
     ways.add_argument("--config", metavar="FILE", help="read a settings file instead of asking a gateway")
     parser.add_argument("--search", "-q", metavar="TEXT", default="", help="only models with this text in slug or name")
+    parser.add_argument("--health", action="store_true", help="list the endpoints and how they are, not prices")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Print the table; without any model, a sentence on standard error."""
     wanted = arguments.search.casefold()
-    rows = [
-        row for row, name in _find_rows(arguments, terminal) if wanted in row[0].casefold() or wanted in name.casefold()
-    ]
+
+    def matches(slug: str, name: str) -> bool:
+        return wanted in slug.casefold() or wanted in name.casefold()
+
+    heading, right_aligned, things = _HEADING, _RIGHT_ALIGNED, "models"
+    if arguments.health:
+        if arguments.config:
+            raise CommandError("--health is of a running gateway: a file knows nothing of it.", status=2)
+        heading, right_aligned, things = endpoints.HEADING, endpoints.RIGHT_ALIGNED, "endpoints"
+        rows = endpoints.find_endpoint_rows(arguments, terminal, matches)
+    else:
+        rows = [row for row, name in _find_rows(arguments, terminal) if matches(row[0], name)]
     if not rows:
-        terminal.complain("No model matches." if wanted else "There are no models.")
+        terminal.complain("No model matches." if wanted else f"There are no {things}.")
         return 0
-    lines = format_table([_HEADING, *rows])
+    lines = format_table([heading, *rows], right_aligned)
     terminal.say("\n".join([terminal.bold(lines[0]), *lines[1:]]))
     return 0
 
 
-def format_table(rows: Sequence[Row]) -> list[str]:
-    """The rows as lines of aligned columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADING))]
+def format_table(rows: Sequence[Row], right_aligned: Collection[int]) -> list[str]:
+    """The rows as lines of aligned columns; `right_aligned` are the places of those with numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
-            cell.rjust(width) if column in _RIGHT_ALIGNED else cell.ljust(width)
+            cell.rjust(width) if column in right_aligned else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

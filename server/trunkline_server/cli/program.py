@@ -14,11 +14,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from trunkline_server.cli import chat, check_config, keys, models, serve
+from trunkline_server.cli import chat, check_config, keys, models, route, serve
 from trunkline_server.cli.terminal import CommandError, Terminal
 
 _STOPPED: Final = 130
-_COMMANDS: Final = (serve, chat, models, keys, check_config)
+_COMMANDS: Final = (serve, chat, models, route, keys, check_config)
 _DESCRIPTION: Final = """\
 Trunkline is an LLM gateway: gRPC and OpenAI's JSON in front, many providers behind.
 """
@@ -33,6 +33,7 @@ to go on:
   trunkline check-config gateway.toml              all faults of a settings file, each with its line
   trunkline serve --config gateway.toml            serve what the file says
   trunkline models                                 what a running gateway offers, with prices
+  trunkline route --explain request.json           where a request would go, and why
 
 `trunkline COMMAND --help` explains each command.
 """

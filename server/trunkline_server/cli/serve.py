@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import shutil
 import socket
 import sys
@@ -20,6 +21,7 @@ from trunkline_server.config.read import make_catalog
 from trunkline_server.config.scalars import Scalar, find_scalars, strip
 from trunkline_server.config.settings import Settings
 from trunkline_server.config.sources import CONFIG_VARIABLE
+from trunkline_server.reload import SettingsSource
 from trunkline_server.workers.orders import READY, Seat
 
 _EXAMPLES: Final = """\
@@ -31,6 +33,7 @@ examples:
   TRUNKLINE_HTTP__LISTEN=127.0.0.1:9000 trunkline serve  a variable instead of a flag
 
 A flag wins over its variable (TRUNKLINE_..., shown in docs/configuration.md), which wins over the file. Lists (keys, providers, models) stand in the file.
+A change of the file's providers, models and [routing] is taken over while the gateway runs, and on SIGHUP; other changes wait for a restart.
 
 With --workers, SIGHUP reads the file again: each worker is replaced by a new one, one after the other, and no call fails by it. Addresses and
 the number of workers stay as they were. A worker that dies is replaced; one that dies again and again ends the service with status 1. What is kept for
@@ -83,8 +86,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     given = vars(arguments)
     flags = {scalar.flag: value for scalar in find_scalars() if (value := given.get(scalar.flag)) is not None}
     settings = load_settings(path, terminal, flags)
+    source = None if path is None else SettingsSource(path=path, environment=dict(terminal.environment), flags=flags)
     if arguments.seat is not None:
-        return _serve_as_worker(settings, Seat.read(arguments.seat))
+        return _serve_as_worker(settings, Seat.read(arguments.seat), source)
     if settings.workers is not None:
         return become_supervisor(settings, path, flags, _banner_of(settings))
     # The app brings every server library along; the other commands start faster without.
@@ -94,18 +98,24 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(_banner_of(settings)(bound.http_url, bound.grpc_target))
 
     try:
-        return _run_loop(app.serve(settings, announce))
+        return _run_loop(app.serve(settings, announce, source=source))
     except OSError as error:
         raise CommandError(f"cannot listen: {error}. Another address: --http HOST:PORT, --grpc HOST:PORT.") from error
 
 
-def _serve_as_worker(settings: Settings, seat: Seat) -> int:
+def _serve_as_worker(settings: Settings, seat: Seat, source: SettingsSource | None) -> int:
     """Serve as one of several. The banner is the supervisor's, which is told when this worker is ready."""
     from trunkline_server import app  # noqa: PLC0415 - as above
 
     control = socket.socket(fileno=seat.control_fd)
+
+    def announce(_bound: Listening) -> None:
+        # That the supervisor has gone is told by the end of its side, which whoever serves watches.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            control.sendall(READY)
+
     try:
-        return _run_loop(app.serve(settings, lambda _bound: control.sendall(READY), seat))
+        return _run_loop(app.serve(settings, announce, seat=seat, source=source))
     except OSError as error:
         raise CommandError(f"worker {seat.number} cannot serve: {error}") from error
     finally:

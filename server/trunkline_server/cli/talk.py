@@ -34,6 +34,11 @@ class HttpGateway:
         with self._ask("GET", path, None) as answer:
             return _read_json(answer.read())
 
+    def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """The JSON that a body at a path below the base is answered with. Raises CommandError."""
+        with self._ask("POST", path, body) as answer:
+            return _read_json(answer.read())
+
     def stream(self, path: str, body: Mapping[str, object]) -> Generator[dict[str, Any], None, None]:
         """The events of a streamed answer, as parsed. Closing the iterator aborts the call. Raises CommandError, also for an error event."""
         decoder = SseDecoder()

@@ -22,6 +22,7 @@ def check_written(written: Written, builtin: Sequence[Table]) -> list[Fault]:
         *_check_default_model(written, builtin),
         *_check_dialects(written),
         *_check_plain_http(written),
+        *_check_routing(written, builtin),
         *_check_keys(written),
         *_check_exposure(written),
     ]
@@ -58,6 +59,24 @@ def _check_plain_http(written: Written) -> Iterator[Fault]:
         ):
             message = "plain http:// would send keys and prompts unencrypted: use https://, or set `allow_plain_http = true` where the network is trusted"
             yield written.fault_at((*path, "base_url"), message)
+
+
+def _check_routing(written: Written, builtin: Sequence[Table]) -> Iterator[Fault]:
+    """A slug that nobody has is a slip: it would let everybody in, or nobody."""
+    known: set[str] = set()
+    for table in [*builtin, written.tree]:
+        for _, provider in list_rows(table, "providers"):
+            known.update(str(provider[key]).lower() for key in ("slug", "name") if key in provider)
+        for _, model in list_rows(table, "models"):
+            for _, endpoint in list_rows(model, "endpoints"):
+                parts = str(endpoint.get("tag", endpoint.get("provider"))).lower().split("/")
+                known.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+    for key in ("only", "ignore"):
+        slugs = written.value_at(("routing", key))
+        for index, slug in enumerate(slugs if isinstance(slugs, list) else []):
+            if isinstance(slug, str) and slug.lower() not in known:
+                message = f"no provider and no endpoint has this slug.{suggest(slug.lower(), sorted(known))}"
+                yield written.fault_at(("routing", key, index), message)
 
 
 def _check_keys(written: Written) -> Iterator[Fault]:

@@ -9,15 +9,17 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from trunkline.v1.provider_preferences_pb2 import DataCollection, MaxPrice, ProviderPreferences
 from trunkline_server.catalog.entry import Catalog
 from trunkline_server.catalog.load import Table, build_catalog, read_builtin
-from trunkline_server.catalog.rows import ProviderRow
+from trunkline_server.catalog.merge import merge_models, merge_providers
 from trunkline_server.config.checks import check_written
 from trunkline_server.config.faults import Fault, SettingsError, describe_error
 from trunkline_server.config.lines import Path
 from trunkline_server.config.scalars import find_scalars, strip
-from trunkline_server.config.settings import Settings
+from trunkline_server.config.settings import RoutingSettings, Settings
 from trunkline_server.config.sources import SettingsFile, Written, read_sources
+from trunkline_server.routing.candidates import Deployment
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _SIMULATOR: Final = "simulator"
@@ -51,17 +53,34 @@ def read_settings(
 
 
 def make_catalog(settings: Settings) -> Catalog:
-    """Everything that the settings offer: the file's models and providers, then the simulator's."""
-    tables = _builtin_tables(simulator=settings.simulator)
-    providers: list[ProviderRow] = [*settings.providers]
-    models = [*settings.models]
-    for table in tables:
-        builtin = Settings.model_validate(table)
-        providers += builtin.providers
-        models += builtin.models
+    """Everything that the settings offer: the file's models and providers over those that ship with the gateway."""
+    shipped = [Settings.model_validate(table) for table in _builtin_tables(simulator=settings.simulator)]
+    providers = merge_providers(settings.providers, [row for rows in shipped for row in rows.providers])
+    shipped_models = [row for rows in shipped for row in rows.models]
+    models = merge_models(settings.models, shipped_models, {row.slug for row in providers})
     # Whoever runs the gateway without a file should get an answer to the shortest request there is.
     only_builtin = None if settings.models or not models else models[0].slug
     return build_catalog(providers, models, default_model=settings.default_model or only_builtin)
+
+
+def make_deployment(routing: RoutingSettings) -> Deployment:
+    """What the settings demand of every request."""
+    preferences = ProviderPreferences(
+        only=routing.only,
+        ignore=routing.ignore,
+        quantizations=routing.quantizations,
+        # Only what demands something is set: a request meets no rule for the rest.
+        zdr=True if routing.zdr else None,
+        enforce_distillable_text=True if routing.enforce_distillable_text else None,
+        data_collection=DataCollection.DATA_COLLECTION_DENY if routing.data_collection == "deny" else None,
+    )
+    dearest = routing.max_price
+    prices = {
+        f"{kind}_pusd": price for kind in type(dearest).model_fields if (price := getattr(dearest, kind)) is not None
+    }
+    if prices:
+        preferences.max_price.CopyFrom(MaxPrice(**prices))
+    return Deployment(preferences=preferences, models=routing.models)
 
 
 def known_keys(path: Path) -> list[str]:

@@ -21,7 +21,11 @@ simulator is served to this machine alone. The file is named by `--config` or `T
 - `trunkline check-config FILE` finds every fault at once, each with its line. Unknown keys, variables and flags are faults.
 - Any text in the file may hold `${NAME}`, which stands for an environment variable; one that is not set is a fault. `$${` stands for `${`.
 - An empty variable counts as not set. Switches are `true` or `false`.
-- Lists (keys, providers, models) stand in the file alone.
+- Lists (keys, providers, models, those of `[routing]`) stand in the file alone.
+- A running gateway takes over changes of `[[providers]]`, `[[models]]`, `default_model`, `simulator` and `[routing]` when the file changes, and on SIGHUP. A file with
+  a fault changes nothing: its faults are in the log, and what was offered before still is. Calls under way go on as they began. All other settings
+  wait for a restart, which the log says. With `workers` each of them does so by itself, and SIGHUP replaces them all instead ([workers.md](workers.md)).
+- Where an endpoint names no `prices`, those of a shipped price list hold ([decisions/0008](decisions/0008-catalog.md)); `trunkline check-config` counts such endpoints.
 - Without `[[keys]]` the gateway listens on loopback addresses only, unless told `--insecure`.
 
 This page is made from the settings themselves.
@@ -55,8 +59,11 @@ def _scalar_section(title: str, table: type[Row] | None, scalars: list[Scalar]) 
     for scalar in scalars:
         default = f"`{scalar.default}`" if scalar.default is not None else "unset"
         choices = f" One of {', '.join(f'`{choice}`' for choice in scalar.choices)}." if scalar.choices else ""
-        key = scalar.path[-1]
+        key = ".".join(scalar.path[1:] or scalar.path)
         yield f"| `{key}` | `{scalar.flag}` | `{scalar.variable}` | {default} | {scalar.sentence}{choices} |"
+    for key, field in table.model_fields.items() if table is not None else ():
+        if get_origin(strip(field.annotation)) is tuple:
+            yield f"| `{key}` | | | {_default_words(field)} | {field.description} |"
     yield ""
 
 

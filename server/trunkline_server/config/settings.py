@@ -10,7 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict, StringConstraints
 
-from trunkline_server.catalog.rows import ModelRow, ModelSlug, ProviderRow, Row, Seconds, Switch, Text, text_like
+from trunkline_server.catalog.rows import (
+    ModelRow,
+    ModelSlug,
+    Price,
+    ProviderRow,
+    Row,
+    Seconds,
+    Switch,
+    Text,
+    text_like,
+)
 from trunkline_server.config.values import Listen, SecretText
 
 Bytes = Annotated[int, Strict(), Field(ge=1024)]
@@ -97,6 +107,65 @@ class LogSettings(Row):
     """The least important lines that are written."""
 
 
+class ReloadSettings(Row):
+    """How a running gateway takes over a changed settings file: providers, models and `[routing]`, as on SIGHUP. The rest waits for a restart."""
+
+    interval_s: Pause = 2.0
+    """How often the file is looked at; a change is taken over when two looks saw the same. Seconds; 0: never, only on SIGHUP."""
+
+
+class LimitSettings(Row):
+    """What happens to calls for an endpoint that is at its `most_concurrent`. They go to another endpoint of their model; only those that have none wait."""
+
+    most_waiting: Annotated[int, Strict(), Field(ge=0)] = 100
+    """How many calls may wait for a place at one endpoint; more are refused at once."""
+    longest_wait_s: Pause = 10.0
+    """How long a call waits for a place before it is refused. Seconds."""
+
+
+class AttemptSettings(Row):
+    """What calls do beyond one attempt after the other (docs/routing.md)."""
+
+    hedge_after_s: Seconds | None = None
+    """A unary call that has no answer after this time asks a second endpoint beside the first; who answers first serves it, the other is left. Seconds; unset: never."""
+
+
+class MaxPriceSettings(Row):
+    """The dearest endpoints that may serve, in USD."""
+
+    prompt: Price | None = None
+    """Per million prompt tokens."""
+    completion: Price | None = None
+    """Per million completion tokens."""
+    request: Price | None = None
+    """Per request."""
+    image: Price | None = None
+    """Per image."""
+    audio: Price | None = None
+    """Per unit of sound."""
+
+
+class RoutingSettings(Row):
+    """What holds for every request, before what its own `provider` says. Requests can narrow it, and never widen it."""
+
+    only: tuple[Text, ...] = ()
+    """Slugs of providers or endpoints: no others serve. Unset: all may."""
+    ignore: tuple[Text, ...] = ()
+    """Slugs of providers or endpoints that do not serve."""
+    models: tuple[Text, ...] = ()
+    """Slugs of the models that are served, `*` standing for any characters: `openai/*`. Unset: all."""
+    data_collection: Literal["allow", "deny"] = "allow"
+    """`deny`: only providers that do not train on prompts serve."""
+    zdr: Switch = False
+    """Only providers that keep no prompts serve."""
+    enforce_distillable_text: Switch = False
+    """Only endpoints whose answers may train other models serve."""
+    quantizations: tuple[Text, ...] = ()
+    """The precisions of weights that may serve, such as `fp8`; `unknown` for endpoints that name none. Unset: all."""
+    max_price: MaxPriceSettings = MaxPriceSettings()
+    """The dearest endpoints that may serve."""
+
+
 class KeySettings(Row):
     """A client's key, as `trunkline keys new` prints it."""
 
@@ -130,9 +199,13 @@ class Settings(Row):
     drain: DrainSettings = DrainSettings()
     log: LogSettings = LogSettings()
     records: RecordSettings = RecordSettings()
+    reload: ReloadSettings = ReloadSettings()
+    routing: RoutingSettings = RoutingSettings()
+    attempts: AttemptSettings = AttemptSettings()
+    limits: LimitSettings = LimitSettings()
     keys: tuple[KeySettings, ...] = ()
     """Who may call; none: everybody on this machine, and nobody else."""
     providers: tuple[ProviderSettings, ...] = ()
-    """The endpoints stand with the models."""
+    """The endpoints stand with the models. Where the gateway ships a provider with the same slug, the keys written here win, and the others are as shipped."""
     models: tuple[ModelRow, ...] = ()
-    """The models, each with its endpoints."""
+    """The models, each with its endpoints. Where the gateway ships a model with the same slug, the keys written here win; endpoints are the same where their tags are."""

@@ -25,6 +25,8 @@ _MOST_FAULTS: Final = 20
 _SERVER_TOOL_MARK: Final = "openrouter:"
 _LONGEST_NAME: Final = 64
 _LABELS: Final = ("user", "session_id", "safety_identifier")
+_ROUTER_PLUGINS: Final = frozenset({"auto_router", "auto_beta_router"})
+"""Plugins that are settings of `openrouter/auto`; with another model they change nothing."""
 Faults: TypeAlias = list[FieldFault]
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LABEL_RULE: Final = "must be free of line breaks and other control characters"
@@ -142,7 +144,8 @@ def _check_messages(request: ChatCompletionRequest, faults: Faults) -> None:
 
 def _find_unserved(request: ChatCompletionRequest) -> Iterator[FieldFault]:
     for index, plugin in enumerate(request.plugins[:]):
-        if not plugin.HasField("enabled") or plugin.enabled:
+        is_on = not plugin.HasField("enabled") or plugin.enabled
+        if is_on and plugin.WhichOneof("plugin") not in _ROUTER_PLUGINS:
             name = _tag_of(plugin, "plugin")
             yield FieldFault(
                 field=f"plugins[{index}]",

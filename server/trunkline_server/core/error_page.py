@@ -33,7 +33,10 @@ Every failure, on every wire, is one of the reasons below. They are declared in 
 - `error.availability` stands where a model cannot be served: `{code, retryable, requested_models}`, and where known `retry_after` (seconds), `fallback_models`,
   `excluded_by` and `constraint`. There is no `docs_url`: this page is the one.
 - The details of a gRPC status are `ErrorInfo` (domain `trunkline`, the reason), `RequestInfo`, `RetryInfo` where a wait is known, `QuotaFailure` for HTTP's 402 and 429,
-  `BadRequest` for faults of the request, and `trunkline.v1.ErrorBody` where there are `availability` or `previous_errors`.
+  `BadRequest` for faults of the request, `trunkline.v1.ErrorBody` where there are `availability` or `previous_errors`, and `trunkline.v1.RouterMetadata` for callers who
+  asked for the route.
+- `openrouter_metadata`, the route that the call took, stands beside `error` for callers who sent `x-openrouter-metadata: enabled`, except where the reason is masked.
+  [routing.md](routing.md) explains it, and every word of `excluded_by`.
 - `Retry-After` comes with 429 and 503 where a wait is known: the least that any attempt was told.
 - The message of a masked reason is fixed. The cause is in the gateway's log, under the request id.
 - Every answer has `X-Request-Id` and `X-Generation-Id` (gRPC: `x-request-id`, and `x-generation-id` for chat, in the trailer).

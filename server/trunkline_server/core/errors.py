@@ -14,6 +14,7 @@ from typing import Final, TypeGuard
 from trunkline.v1 import error_pb2
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.router_metadata_pb2 import RouterMetadata
 
 _PREFIX: Final = "ERROR_REASON_"
 # A year. What a provider says beyond that is no advice, and fits neither a Duration nor a header.
@@ -70,8 +71,8 @@ class GatewayError(Exception):
     code; `faults` are the request's faults; `attempts` the failures before this one; `retry_after_s` the wait that may help (None: unknown; a wait that is
     no advice, such as NaN, becomes None). The cause travels as `__cause__`.
 
-    Two things are set by whoever knows them: `partial` is what a provider had said before it failed and nobody has been told yet; `open_choices` are the
-    choices that had begun and not ended (None: nothing has been said).
+    Four things are set by whoever knows them: `is_chance` says that the failure tells nothing of its endpoint's health, whatever its reason; `partial` is what a provider had said before it failed and nobody has been told yet; `open_choices` are the
+    choices that had begun and not ended (None: nothing has been said); `route` is the route that the call took (None: the caller did not ask for it).
     """
 
     def __init__(
@@ -95,8 +96,10 @@ class GatewayError(Exception):
         self.attempts = tuple(attempts)
         self.retry_after_s = retry_after_s if _is_advice(retry_after_s) else None
         self.unavailability = unavailability
+        self.is_chance = False
         self.partial: Sequence[ChatCompletionChunk] = ()
         self.open_choices: Sequence[int] | None = None
+        self.route: RouterMetadata | None = None
 
     @property
     def shape(self) -> error_pb2.ErrorShape:
@@ -107,6 +110,11 @@ class GatewayError(Exception):
     def public_message(self) -> str:
         """The message as callers see it: fixed for masked reasons."""
         return _MASKED_MESSAGE if self.shape.masked else self.message
+
+    @property
+    def public_route(self) -> RouterMetadata | None:
+        """The route as callers see it: none for masked reasons."""
+        return None if self.shape.masked else self.route
 
     def with_attempts(
         self, attempts: Sequence[AttemptFailure], *, provider: str | None = None, requested_models: Sequence[str] = ()
@@ -126,7 +134,7 @@ class GatewayError(Exception):
             retry_after_s=min(filter(_is_advice, waits_s), default=None),
             unavailability=self.unavailability or Unavailability(requested_models=requested_models),
         )
-        error.partial, error.open_choices = self.partial, self.open_choices
+        error.partial, error.open_choices, error.route = self.partial, self.open_choices, self.route
         error.__cause__ = self.__cause__
         return error.with_traceback(self.__traceback__)
 

@@ -27,9 +27,9 @@ UnaryRpc = Callable[[Message, Principal], Awaitable[Message]]
 class UpstreamRequest:
     """What a dialect wants sent to a provider.
 
-    `path` is appended to the endpoint's base URL ("/chat/completions"); `headers` hold no credentials, the upstream attaches them. `connect_timeout_s`,
-    `first_byte_timeout_s` and `idle_timeout_s` bound connecting, waiting for the answer's head, and the silence between two reads; `deadline_s` is a
-    moment of the monotonic clock.
+    `path` is appended to the endpoint's base URL ("/chat/completions"); `headers` hold no credentials, the upstream attaches them. `connect_timeout_s` bounds
+    connecting; `first_byte_timeout_s` waiting for the answer's head, `first_content_timeout_s` for content, `total_timeout_s` for the end, each from the
+    beginning; `idle_timeout_s` the silence between two reads after the first content. `deadline_s` is a moment of the monotonic clock.
     """
 
     path: str
@@ -38,7 +38,9 @@ class UpstreamRequest:
     deadline_s: float
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 300.0
+    first_content_timeout_s: float = 300.0
     idle_timeout_s: float = 60.0
+    total_timeout_s: float = 600.0
 
 
 class UpstreamAnswer(Protocol):
@@ -54,6 +56,9 @@ class UpstreamAnswer(Protocol):
 
     def blocks(self) -> AsyncIterator[bytes]:
         """The body, one item a network read. Raises GatewayError where the connection fails or stays silent."""
+
+    def note_content(self) -> None:
+        """The first content has come: from now on `idle_timeout_s` bounds the silence."""
 
 
 class Upstream(Protocol):

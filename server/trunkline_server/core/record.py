@@ -18,7 +18,7 @@ class Attempt:
     """One try at one endpoint.
 
     `provider` is the provider's name for people, `endpoint` the endpoint's tag. `status` is 200 for a whole answer, else the failure's HTTP status, None
-    where the caller left. `upstream_id` and `service_tier` are what the provider said of its answer, None where nothing.
+    where the caller left, and 499 where another attempt of the call had its answer first. `upstream_id` and `service_tier` are what the provider said of its answer, None where nothing.
     """
 
     endpoint: str
@@ -40,7 +40,8 @@ class Generation:
     `cost_pusd` is what the caller is charged, `upstream_cost_pusd` what the provider did (1e-12 USD; None: nobody said). `latency_ms` is the time from the
     engine's start to the end, `first_token_ms` to the first content (None: there was none). `finish_reason` is the first choice's, in the words of JSON;
     "error" where the answer broke off, None where it has no end. `unsent` are the parameters that the caller set and the last provider did not get, as
-    JSON paths without indices.
+    JSON paths without indices. `strategy` says how the first model was found (None: there was no plan); `exclusions` are the first endpoints that were left out
+    (32 at most), each by its tag with the word of `availability.excluded_by`.
     """
 
     generation_id: str
@@ -75,6 +76,8 @@ class Generation:
     images_made: int = 0
     session_id: str | None = None
     unsent: Sequence[str] = ()
+    strategy: str | None = None
+    exclusions: Sequence[tuple[str, str]] = ()
     user: str | None = None
     referer: str | None = None
     user_agent: str | None = None

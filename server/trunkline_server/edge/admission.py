@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from google.protobuf.message import Message
+
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Call, Principal, make_generation_id
@@ -166,6 +168,12 @@ class Admission:
             # The wire keeps its own clock and would end the call without a word of why: ours must run out first.
             timeout_s -= min(_LONGEST_MARGIN_S, timeout_s * _MARGIN)
         return min(timeout_s, self._max_timeout_s)
+
+
+def take_session(request: Message, headers: Mapping[str, str]) -> None:
+    """Gives a chat request that names no session the one that the headers name, for RPCs that see the request alone. Raises GatewayError as `Admission.admit` does."""
+    if isinstance(request, ChatCompletionRequest) and (session_id := _session_id(request, headers)) is not None:
+        request.session_id = session_id
 
 
 def _read_timeout(text: str) -> float:

@@ -27,5 +27,8 @@ async def complete(gateway: Gateway, call: Call) -> ChatCompletion:
         if not fold.has_content:
             raise
         tell_log(error, call.request_id)
-        return fold.fail(error_body(error))
+        answer = fold.fail(error_body(error))
+        if (route := error.public_route) is not None:
+            answer.openrouter_metadata.CopyFrom(route)
+        return answer
     return fold.result()

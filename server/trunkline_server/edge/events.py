@@ -45,6 +45,8 @@ def error_chunk(
     chunk = ChatCompletionChunk(id=generation_id, created=created_s, model=model, error=error_body(error))
     if named := provider or error.provider:
         chunk.provider = named
+    if (route := error.public_route) is not None:
+        chunk.openrouter_metadata.CopyFrom(route)
     for index in (0,) if error.open_choices is None else error.open_choices:
         choice = chunk.choices.add(index=index, finish_reason=FinishReason.FINISH_REASON_ERROR)
         choice.delta.content = ""

@@ -17,12 +17,14 @@ from trunkline_server.core.ports import RecordKeeper
 from trunkline_server.core.record import CANCELLED, OK, Attempt, Generation
 from trunkline_server.core.usage import waive_cost
 from trunkline_server.engine.answer import Answer
+from trunkline_server.routing.plan import Plan
 
 _BROKEN: Final = reason_name(ErrorReason.ERROR_REASON_SERVER)
 _ERROR: Final = "error"
 _WHOLE: Final = 200
 _LONGEST_TEXT: Final = 256
 _LONGEST_ERROR_BYTES: Final = 4096
+_MOST_EXCLUSIONS: Final = 32
 _MEDIA: Final = frozenset({"image_url", "video_url", "file"})
 _SOUND: Final = "input_audio"
 _FINISHES: Final[Mapping[int, str]] = MappingProxyType(
@@ -43,13 +45,19 @@ class Keepers:
 
 
 class CallStory:
-    """What happened to a call so far. A call that ends unsettled was ended by a fault of the gateway."""
+    """What happened to a call so far. A call that ends unsettled was ended by a fault of the gateway.
+
+    `failures` are the attempts that failed before the one that runs; `attempt_content_s` is when that one's first content left, None: none has.
+    """
 
     def __init__(self, call: Call, monotonic_s: Callable[[], float]) -> None:
         self._call = call
         self._monotonic_s = monotonic_s
         self._begun_s = self._attempt_begun_s = monotonic_s()
         self._first_content_s: float | None = None
+        self.attempt_content_s: float | None = None
+        self._plan: Plan | None = None
+        self._is_counted = False
         self._answer: Answer | None = None
         self._tries: list[Attempt] = []
         self._status = _BROKEN
@@ -58,18 +66,40 @@ class CallStory:
         self.failures: list[AttemptFailure] = []
         self._unsent: tuple[str, ...] = ()
 
+    def follow(self, plan: Plan) -> None:
+        """The call goes by this plan."""
+        self._plan = plan
+
     def begin_attempt(self, answer: Answer) -> None:
         """An endpoint is tried."""
         self._answer = answer
+        self._is_counted = False
+        self.attempt_content_s = None
         self._attempt_begun_s = self._monotonic_s()
+
+    def resume(self, answer: Answer, begun_s: float) -> None:
+        """Of several attempts under way, none of which has content, it is about this one now."""
+        self._answer, self._attempt_begun_s = answer, begun_s
+        self._is_counted = False
+        self.attempt_content_s = None
+
+    def end_attempt(self, status: int | None) -> None:
+        """The attempt is left while the call may go on: for another one with this status, None where the caller leaves."""
+        if self._answer is not None and not self._is_counted:
+            self._tries.append(self._attempt(self._answer, status))
+            self._is_counted = True
 
     def leave_out(self, parameters: Sequence[str]) -> None:
         """The endpoint is asked without these parameters, which its provider does not take."""
         self._unsent = tuple(parameters)
 
+    def withdraw(self) -> None:
+        """The attempt ends before anything was sent: it is no try at a provider, and nobody hears of it."""
+        self._is_counted = True
+
     def pass_on(self, error: GatewayError) -> None:
-        """The attempt failed, and another endpoint is tried in its place."""
-        if self._answer is None:
+        """The attempt failed, and is one of several that the caller hears of. Told again, or of one that was withdrawn, it changes nothing."""
+        if self._answer is None or self._is_counted:
             return
         endpoint = self._answer.endpoint
         self.failures.append(
@@ -81,11 +111,14 @@ class CallStory:
             )
         )
         self._tries.append(self._attempt(self._answer, error.shape.http_status))
+        self._is_counted = True
 
     def saw_content(self) -> None:
         """Content left for the client."""
-        if self._first_content_s is None:
-            self._first_content_s = self._monotonic_s()
+        if self.attempt_content_s is None:
+            self.attempt_content_s = self._monotonic_s()
+            if self._first_content_s is None:
+                self._first_content_s = self.attempt_content_s
 
     def succeed(self) -> None:
         """The answer is whole."""
@@ -109,6 +142,7 @@ class CallStory:
         media, sounds = _count_media(request)
         endpoint = None if answer is None else answer.endpoint
         cached, reasoning, images = _detailed_tokens(usage)
+        plan = self._plan
         return Generation(
             generation_id=call.generation_id,
             request_id=call.request_id,
@@ -120,7 +154,7 @@ class CallStory:
             provider=None if endpoint is None else endpoint.provider.slug,
             provider_name=None if endpoint is None else endpoint.provider.name,
             attempts=tuple(self.failures),
-            tries=(*self._tries, *(() if answer is None else (self._attempt(answer, self._http_status()),))),
+            tries=self._all_tries(),
             status=self._status,
             unsent=self._unsent,
             error=self._error,
@@ -141,6 +175,8 @@ class CallStory:
             media_read=media,
             sounds_read=sounds,
             images_made=0 if answer is None else answer.images_made,
+            strategy=None if plan is None else plan.strategy,
+            exclusions=() if plan is None else _brief_exclusions(plan),
             session_id=_brief(call.session_id),
             user=_brief(request.user),
             referer=_brief(headers.get("referer") or headers.get("http-referer")),
@@ -150,7 +186,7 @@ class CallStory:
     def _settle(self) -> Usage:
         """What was used: nothing where no content came. An answer that broke off costs nothing, one that the client left what it was until then."""
         answer = self._answer
-        if answer is None or not answer.has_begun:
+        if answer is None or not answer.is_heard:
             return Usage()
         usage = answer.settle()
         if self._status not in (OK, CANCELLED):
@@ -159,7 +195,7 @@ class CallStory:
 
     def _finish_reason(self) -> str | None:
         answer = self._answer
-        if answer is None or not answer.has_begun:
+        if answer is None or not answer.is_heard:
             return None
         return _ERROR if self._status not in (OK, CANCELLED) else _FINISHES.get(answer.finish_reason)
 
@@ -168,6 +204,12 @@ class CallStory:
         if self._error is not None:
             return self._error.code
         return _WHOLE if self._status == OK else None
+
+    def _all_tries(self) -> Sequence[Attempt]:
+        answer = self._answer
+        if answer is None or self._is_counted:
+            return tuple(self._tries)
+        return (*self._tries, self._attempt(answer, self._http_status()))
 
     def _attempt(self, answer: Answer, status: int | None) -> Attempt:
         return Attempt(
@@ -184,6 +226,11 @@ class CallStory:
 def _brief(text: str | None) -> str | None:
     """A text of somebody else in bounded length; None for an empty one."""
     return text[:_LONGEST_TEXT] if text else None
+
+
+def _brief_exclusions(plan: Plan) -> Sequence[tuple[str, str]]:
+    """The first of those who were left out: a caller's own lists may leave out every endpoint of ten models."""
+    return tuple((found.endpoint.tag, found.reason) for found in plan.exclusions[:_MOST_EXCLUSIONS])
 
 
 def _brief_error(error: GatewayError) -> ErrorBody:

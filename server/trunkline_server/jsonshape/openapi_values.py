@@ -7,6 +7,8 @@ An answer has the one form that the encoder writes, and its limits are not the c
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,7 +28,7 @@ Schema: TypeAlias = dict[str, Any]
 """A JSON Schema of draft 2020-12, the one that OpenAPI 3.1 uses."""
 
 _INTEGER_TEXT: Final = "^-?[0-9]{1,20}$"
-_DECIMAL_TEXT: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
+_UNSIGNED_DECIMAL_TEXT: Final = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
 _PLAIN_DECIMAL_TEXT: Final = r"^-?[0-9]+(\.[0-9]+)?$"
 _FORMATS: Final = {
     FieldDescriptor.TYPE_INT32: "int32",
@@ -154,9 +156,22 @@ def _integer(member: Member, role: Role) -> Schema:
 def _decimal(member: Member, role: Role) -> Schema:
     if role is Role.ANSWER:
         return {"type": "string", "pattern": _PLAIN_DECIMAL_TEXT} if member.value.as_string else {"type": "number"}
-    limits = member.rule.limits
-    number = {"type": "number", **_number_bounds(limits.min, limits.max, limits.min_exclusive)}
-    return {"anyOf": [number, {"type": "string", "pattern": _DECIMAL_TEXT}]}
+    value, limits = member.value, member.rule.limits
+    low, high = checks.integer_range(value, limits)
+    bounds = _number_bounds(
+        _decimal_number(low, value.scale) if limits.min is None else limits.min,
+        _decimal_number(high, value.scale),
+        limits.min_exclusive,
+    )
+    sign = "[+-]?" if low < 0 else "[+]?"
+    number = {"type": "number", **bounds}
+    return {"anyOf": [number, {"type": "string", "pattern": f"^{sign}{_UNSIGNED_DECIMAL_TEXT}"}]}
+
+
+def _decimal_number(units: int, scale: int) -> float:
+    """The integer of 10**-scale as a number whose shortest text is not farther from 0: what the decoder reads is within the bounds."""
+    number, exact = units / 10**scale, abs(Decimal(units).scaleb(-scale))
+    return math.nextafter(number, 0.0) if abs(Decimal(repr(number))) > exact else number
 
 
 def _number_bounds(low: float | None, high: float | None, low_exclusive: bool) -> Schema:

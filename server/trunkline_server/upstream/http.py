@@ -9,9 +9,11 @@ the configured host alone.
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Self
@@ -27,6 +29,7 @@ from trunkline_server.core.ports import UpstreamAnswer, UpstreamRequest
 from trunkline_server.core.secret import Secret
 from trunkline_server.upstream.auth import bearer_headers
 from trunkline_server.upstream.read_watch import ReadWatch, deadline_error
+from trunkline_server.upstream.resolver import LookUp
 from trunkline_server.upstream.wire import Connector, Heads, ProviderConnection, write_request
 
 _BLOCK_BYTES: Final = 64 << 10
@@ -43,22 +46,32 @@ _NO_HTTP: Final = "The provider's answer is not proper HTTP."
 _CONTINUE: Final = range(100, 200)
 # That a kept connection was closed is known after a round trip. What was read and worked on for longer is not sent again for free.
 _STALE_S: Final = 1.0
+# A body that is not worth a timer, nor a copy of the rest of its request.
+_LIGHT_BYTES: Final = 4 << 10
 _SWITCHING: Final = 101
 
 
 class HttpUpstream:
     """The way to one provider over HTTP. Must be used within one running event loop."""
 
-    def __init__(self, *, base_url: str, secret: Secret | None = None, ssl: SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        secret: Secret | None = None,
+        ssl: SSLContext | None = None,
+        look_up: LookUp = socket.getaddrinfo,
+    ) -> None:
         """Takes the URL that paths are appended to, and the key, None where the provider wants none.
 
-        `ssl` replaces the system's trust. Raises ValueError for a URL that is not plain http or https, and for a key that no header can hold.
+        `ssl` replaces the system's trust, `look_up` its way from names to addresses. Raises ValueError for a URL that is not plain http or https, and for a key that no header can hold.
         """
         url = URL(base_url)
         if url.scheme not in {"http", "https"} or not url.raw_host or url.user or url.query_string or url.fragment:
             raise ValueError(f"{base_url!r} must be an http or https URL without user, query or fragment")
         self._url = url
         self._ssl = ssl
+        self._look_up = look_up
         own = {"user-agent": "trunkline", "accept-encoding": "identity", **bearer_headers(secret)}
         self._heads = Heads(base_url.rstrip("/"), own)
         self._way: _Way | None = None
@@ -71,7 +84,7 @@ class HttpUpstream:
         if not request.path.startswith("/"):
             raise ValueError(f"the path {request.path!r} must begin with a slash")
         if self._way is None:
-            self._way = _Way(self._url, self._ssl)
+            self._way = _Way(self._url, self._ssl, self._look_up)
         head = self._heads.head(request.path, request.headers, len(request.body))
         return _Exchange(self._way, head, request)
 
@@ -79,14 +92,14 @@ class HttpUpstream:
         """Closes the connections, those in use too."""
         way, self._way = self._way, None
         if way is not None:
-            await way.connector.close_all()
+            await way.connector.free()
 
 
 class _Way:
     """The connections to one provider. The target names where they go to, and holds no key: failures show it."""
 
-    def __init__(self, url: URL, ssl: SSLContext | None) -> None:
-        self.connector = Connector(ssl)
+    def __init__(self, url: URL, ssl: SSLContext | None, look_up: LookUp) -> None:
+        self.connector = Connector(ssl, look_up)
         self.loop = asyncio.get_running_loop()
         self.target = aiohttp.ClientRequest("POST", url, loop=self.loop)
 
@@ -94,27 +107,30 @@ class _Way:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_connection", "_content", "_head", "_request", "_watch", "_way", "_writing")
+    __slots__ = ("_begun_s", "_body", "_connection", "_content", "_head", "_terms", "_watch", "_way", "_writing")
 
     def __init__(self, way: _Way, head: bytes, request: UpstreamRequest) -> None:
         self._way = way
         self._head = head
-        self._request: UpstreamRequest | None = request
+        # Apart from the rest: once it is sent nobody needs it, and the answer may take minutes.
+        self._body: bytes | None = request.body
+        self._terms = request if len(request.body) <= _LIGHT_BYTES else replace(request, body=b"")
+        self._begun_s = 0.0
         self._connection: Connection | None = None
         self._content: aiohttp.StreamReader | None = None
         self._watch: ReadWatch | None = None
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> UpstreamAnswer:
-        request = self._request
-        if request is None:
+        if self._body is None:
             raise RuntimeError("a request is sent once")
-        self._request = None  # once the body is sent nobody needs it, and the answer may take minutes
         try:
-            return await self._receive_head(request)
+            return await self._receive_head(self._terms)
         except BaseException:  # whatever ends the wait, a call that was left too, must cut the connection
             self._break_off()
             raise
+        finally:
+            self._body = None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -131,6 +147,7 @@ class _Exchange:
         if request.deadline_s <= now_s:
             raise deadline_error()
         first_due_s = now_s + request.first_byte_timeout_s
+        self._begun_s = now_s
         try:
             return await self._post_twice_if_stale(request, first_due_s)
         except HttpProcessingError as error:
@@ -151,13 +168,21 @@ class _Exchange:
         """Posts; again, for free and on a new connection, where a kept one turns out to have been closed by the other end before it answered."""
         connection = await self._connect(request, first_due_s)
         was_used, begun_s = connection.was_used, time.monotonic()
+        if was_used and len(self._body or b"") > _LIGHT_BYTES:
+            self._way.loop.call_later(_STALE_S, self._let_go)
         try:
-            return await self._post(connection, request, first_due_s)
+            return await self._post(connection, request, first_due_s, is_last=not was_used)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not was_used or _has_answer(error) or time.monotonic() - begun_s > _STALE_S:
+            is_late = time.monotonic() - begun_s > _STALE_S
+            if not was_used or _has_answer(error) or is_late or self._body is None:
                 raise
         self._break_off()
-        return await self._post(await self._connect(request, first_due_s, is_new=True), request, first_due_s)
+        connection = await self._connect(request, first_due_s, is_new=True)
+        return await self._post(connection, request, first_due_s, is_last=True)
+
+    def _let_go(self) -> None:
+        """The body will not be sent again."""
+        self._body = None
 
     async def _connect(
         self, request: UpstreamRequest, first_due_s: float, *, is_new: bool = False
@@ -176,23 +201,28 @@ class _Exchange:
         return connection
 
     async def _post(
-        self, connection: ProviderConnection, request: UpstreamRequest, first_due_s: float
+        self, connection: ProviderConnection, request: UpstreamRequest, first_due_s: float, *, is_last: bool
     ) -> UpstreamAnswer:
+        """Sends the request. After the last time the body is let go."""
         connection.set_response_params(read_until_eof=True, read_bufsize=_READ_BUFFER_BYTES)
         self._watch = watch = ReadWatch(
             first_due_s=first_due_s,
+            content_due_s=self._begun_s + request.first_content_timeout_s,
             idle_timeout_s=request.idle_timeout_s,
+            last_due_s=self._begun_s + request.total_timeout_s,
             deadline_s=request.deadline_s,
             fail=self._fail,
             loop=self._way.loop,
         )
         watch.begin_read()
-        self._writing = write_request(connection, self._head, request.body)
-        del request
+        self._writing = write_request(connection, self._head, self._body or b"")
+        if is_last:
+            self._let_go()
         while True:
             message, content = await connection.read()
             if message.code not in _CONTINUE or message.code == _SWITCHING:
                 break
+        watch.end_read()
         self._content = content
         content.on_eof(self._release)
         return HttpAnswer(
@@ -243,6 +273,10 @@ class HttpAnswer:
     def blocks(self) -> AsyncIterator[bytes]:
         """The body, one item for what has arrived since the last, at most 64 KB."""
         return _Blocks(self._content, self._watch)
+
+    def note_content(self) -> None:
+        """The first content has come: from now on the idle time-out bounds the silence."""
+        self._watch.note_content()
 
 
 class _Blocks:

@@ -19,6 +19,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
 
+from trunkline_server.upstream.resolver import LookUp, Resolver
+
 _KEEP_ALIVE_S: Final = 30.0
 _LARGE_BODY_BYTES: Final = 256 << 10
 _WRITE_BYTES: Final = 64 << 10
@@ -40,15 +42,17 @@ class ProviderConnection(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """aiohttp's connector, for connections to one provider. `ssl` replaces the system's trust; `keep_alive_s` is how long an idle connection is kept.
+    """aiohttp's connector, for connections to one provider. `ssl` replaces the system's trust, `look_up` its way from names to addresses; `keep_alive_s` is how
+    long an idle connection is kept.
 
     What it keeps between two requests is kept here: aiohttp's own pool is for many hosts and limits, and looks them all up each time. To aiohttp a kept
     connection is in use, so that it closes it at the end.
     """
 
-    def __init__(self, ssl: SSLContext | None, *, keep_alive_s: float = _KEEP_ALIVE_S) -> None:
+    def __init__(self, ssl: SSLContext | None, look_up: LookUp, *, keep_alive_s: float = _KEEP_ALIVE_S) -> None:
         # The engine bounds calls; a second bound here would be a queue that nobody sees.
-        super().__init__(limit=0, ssl=ssl or True)
+        self._own_resolver = Resolver(look_up)
+        super().__init__(limit=0, ssl=ssl or True, resolver=self._own_resolver)
         self._keep_alive_s = keep_alive_s
         self._factory = functools.partial(ProviderConnection, loop=self._loop)  # type: ignore[assignment] # partial is invariant; a ProviderConnection is what aiohttp wants
         # The oldest first, each with the moment from which on it was idle.
@@ -64,6 +68,11 @@ class Connector(aiohttp.TCPConnector):
                 return connection
             connection.close()
         return None
+
+    async def free(self) -> None:
+        """Closes the connections, and takes no more look-ups."""
+        await self.close_all()
+        await self._own_resolver.close()  # aiohttp leaves a resolver that it was given to its giver
 
     async def open(self, target: aiohttp.ClientRequest, timeout_s: float) -> Connection:
         """A new connection within `timeout_s`. Raises TimeoutError, aiohttp.ClientConnectionError."""

@@ -89,6 +89,45 @@ BODIES: list[tuple[str, int, Any, str]] = [
     ),
     ("OpenRouter's availability", 404, {"code": 404, "availability": {"code": "model_deprecated"}}, "MODEL_DEPRECATED"),
     (
+        "OpenRouter's moderation",
+        403,
+        {"code": 403, "message": "Input flagged", "metadata": {"reasons": ["violence"], "flagged_input": "..."}},
+        "CONTENT_POLICY_VIOLATION",
+    ),
+    (
+        "a moderator's reasons say more than the word beside them",
+        403,
+        {"message": "No", "metadata": {"reasons": ["violence"], "error_type": "permission_denied"}},
+        "CONTENT_POLICY_VIOLATION",
+    ),
+    (
+        "a safety system",
+        403,
+        {"message": "Your request was blocked by our safety system", "type": "permission_error"},
+        "CONTENT_POLICY_VIOLATION",
+    ),
+    ("a usage policy", 403, {"message": "This violates our Usage Policies."}, "CONTENT_POLICY_VIOLATION"),
+    ("an account that is flagged", 403, {"message": "Your account was flagged."}, "PROVIDER_AUTHENTICATION"),
+    ("a role's policy", 403, {"message": "No identity-based policy allows this."}, "PROVIDER_AUTHENTICATION"),
+    ("reasons of another failure", 500, {"metadata": {"reasons": ["load"]}}, "PROVIDER_UNAVAILABLE"),
+    ("a caller's file", 404, {"message": "No file found with id 'file-abc'", "param": "messages"}, "NOT_FOUND"),
+    ("a caller's item", 404, {"message": "Item with id 'rs_1' not found", "code": None}, "NOT_FOUND"),
+    ("a caller's image", 404, {"message": "Failed to download image: 404"}, "NOT_FOUND"),
+    ("a path", 404, {"message": "Not Found"}, "MODEL_UNAVAILABLE_UPSTREAM"),
+    (
+        "no endpoint for images",
+        404,
+        {"message": "No endpoints found that support image input"},
+        "MODEL_UNAVAILABLE_UPSTREAM",
+    ),
+    ("too little credit", 402, {"message": "Insufficient credits."}, "PROVIDER_AUTHENTICATION"),
+    (
+        "too little credit for so long an answer",
+        402,
+        {"message": "This request requires more credits, or fewer max_tokens. You can only afford 100"},
+        "MAX_TOKENS_EXCEEDED",
+    ),
+    (
         "an unknown word leaves the status",
         422,
         {"code": "new_thing", "metadata": {"error_type": "newer"}},
@@ -138,6 +177,12 @@ def test_errors_inside_an_answer(value: object, reason: str, code: str | None) -
         (429, "Limit reached in organization org-secret", "The provider limits the rate of requests. Try again later."),
         (500, "stack trace of secret", "The provider failed."),
         (404, "secret model x", "The provider does not know the model."),
+        (
+            402,
+            "more secret credits, or fewer max_tokens",
+            "The provider does not take a request with such a limit of tokens; a lower `max_tokens` may do.",
+        ),
+        (403, "flagged as violence", "The provider refused the request: flagged as violence"),
     ],
 )
 def test_messages(status: int, said: str, message: str) -> None:
@@ -202,3 +247,17 @@ def test_whatever_comes_is_a_gateway_error(value: object, status: int, wait: str
     for error in (error_of_value(value, headers), error_of_answer(status, headers, json.dumps(value).encode())):
         assert isinstance(error, GatewayError)
         assert error.shape.error_type
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "is_chance"),
+    [
+        pytest.param(409, {"message": "Try again"}, True, id="a conflict"),
+        pytest.param(409, {"code": "insufficient_quota"}, False, id="a conflict that is none"),
+        pytest.param(500, {}, False, id="a failure"),
+        pytest.param(400, {"code": "409"}, False, id="another status"),
+    ],
+)
+def test_a_conflict_is_one_of_chance(status: int, error: dict[str, Any], is_chance: bool) -> None:
+    """It may be tried again, and tells nothing of the provider's health."""
+    assert error_of_answer(status, {}, json.dumps({"error": error}).encode()).is_chance is is_chance

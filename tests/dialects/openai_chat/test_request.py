@@ -292,3 +292,38 @@ def test_dropped_names_each_path_once() -> None:
     """What was left out is reported by its path without indices."""
     turn = {"role": "assistant", "content": "a", "reasoning": "hm"}
     assert render({"messages": [turn, turn], "route": "fallback"}).dropped == ("route", "messages.reasoning")
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields", "told", "is_dropped"),
+    [
+        pytest.param(None, {"service_tier": "flex"}, "flex", False, id="a tier that a variant means"),
+        pytest.param("flex", {"service_tier": "flex"}, "flex", False, id="the same tier"),
+        pytest.param("fast", {"service_tier": "priority"}, "priority", False, id="another word for it"),
+        pytest.param("flex", {"service_tier": "priority"}, "priority", True, id="another tier"),
+        pytest.param("default", {"service_tier": "priority"}, "priority", True, id="the standard tier"),
+        pytest.param("priority", {"beside_tiers": True}, None, True, id="falls back to standard"),
+        pytest.param("fast", {"beside_tiers": True}, None, True, id="so does fast"),
+        pytest.param("flex", {"beside_tiers": True}, None, True, id="so does flex"),
+        pytest.param("default", {"beside_tiers": True}, "default", False, id="no tier of its own"),
+        pytest.param("priority", {}, "priority", False, id="nobody sells tiers"),
+        pytest.param("flex", {}, "flex", False, id="nor flex"),
+        pytest.param(None, {"beside_tiers": True}, None, False, id="nothing asked"),
+    ],
+)
+@pytest.mark.parametrize("wide", [False, True], ids=["plain", "extensions"])
+def test_the_tier_is_the_endpoints(
+    asked: str | None, fields: dict[str, Any], told: str | None, is_dropped: bool, wide: bool
+) -> None:
+    """The provider is asked for the tier that the caller is charged for, whichever tier the caller named."""
+    endpoint = make_endpoint(make_provider("p", takes_extensions=wide), **fields)
+    rendered = render(HELLO if asked is None else {**HELLO, "service_tier": asked}, endpoint)
+    assert orjson.loads(rendered.body).get("service_tier") == told
+    assert rendered.dropped == (("service_tier",) if is_dropped else ())
+
+
+@pytest.mark.parametrize(("wide", "told"), [(False, "priority"), (True, "fast")], ids=["plain", "extensions"])
+def test_a_plain_server_never_hears_of_fast(wide: bool, told: str) -> None:
+    """Where the catalog knows no tiers either, OpenAI's word for it is sent: it refuses OpenRouter's."""
+    rendered = render({**HELLO, "service_tier": "fast"}, make_endpoint(make_provider("p", takes_extensions=wide)))
+    assert (orjson.loads(rendered.body)["service_tier"], rendered.dropped) == (told, ())

@@ -8,9 +8,11 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from support.builders import make_route
 from support.grpc_edge import unpack
 from trunkline.v1 import error_pb2
 from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.router_metadata_pb2 import RouterMetadata
 from trunkline_server.core.errors import (
     ERROR_SHAPES,
     AttemptFailure,
@@ -52,7 +54,7 @@ def size_of_trailer(failure: Failure) -> int:
 
 def worst_error(reason: "ErrorReason.ValueType", text: str) -> GatewayError:
     """A failure with more of everything than any trailer can take."""
-    return GatewayError(
+    error = GatewayError(
         reason,
         text,
         faults=[FieldFault(field=f"{text}{index}", description=text) for index in range(40)],
@@ -63,6 +65,20 @@ def worst_error(reason: "ErrorReason.ValueType", text: str) -> GatewayError:
         unavailability=Unavailability(
             requested_models=[text] * 50, fallback_models=[text] * 50, excluded_by=[text] * 50, constraint=text
         ),
+    )
+    error.route = long_route(text)
+    return error
+
+
+def long_route(text: str) -> RouterMetadata:
+    """A route with a hundred endpoints, all tried."""
+    return make_route(
+        requested=text,
+        summary=text,
+        attempt=100,
+        endpoints={"total": 100, "available": [{"provider": text, "model": text}] * 100},
+        attempts=[{"provider": text, "model": text, "status": 503}] * 100,
+        pipeline=[{"type": "plugin", "name": text, "data": f'"{text}"'}],
     )
 
 
@@ -100,6 +116,28 @@ def test_the_trailer_stays_small(reason: "ErrorReason.ValueType", text: str) -> 
     assert size_of_trailer(failure) < 8 * 1024
     assert len(failure.message) <= 1024
     assert details_of(failure)[error_details_pb2.ErrorInfo]
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=ErrorReason.Name)
+def test_the_route_is_a_detail(reason: "ErrorReason.ValueType") -> None:
+    """Who asked for the route gets it as it is, except beside a masked failure."""
+    error = GatewayError(reason, "It broke.")
+    error.route = make_route()
+    told = details_of(failure_of(error, IDS)).get(RouterMetadata)
+    assert told == (None if ERROR_SHAPES[reason].masked else make_route())
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "語" * 5000], ids=["ascii", "wide"])
+def test_a_long_route_is_cut(text: str) -> None:
+    """Of a long route the first entries are told, and how many there were in all."""
+    error = GatewayError(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, "It broke.")
+    error.route = long_route(text)
+    failure = failure_of(error, IDS)
+    told = details_of(failure)[RouterMetadata]
+    assert isinstance(told, RouterMetadata)
+    assert (told.endpoints.total, told.attempt, len(told.endpoints.available), len(told.attempts)) == (100, 100, 8, 8)
+    assert not told.pipeline
+    assert size_of_trailer(failure) < 8 * 1024
 
 
 def test_short_messages_are_whole() -> None:

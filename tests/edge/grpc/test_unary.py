@@ -2,6 +2,8 @@
 """Unary RPCs from a table of names."""
 
 import asyncio
+import threading
+from typing import Any
 
 import grpc
 import pytest
@@ -9,12 +11,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc import aio
 
+from support.builders import make_request
 from support.grpc_edge import LIST_MODELS, details_of, list_models, make_admission, running_edge
 from support.raw_http2 import call_frames, connect
-from trunkline.v1 import model_service_pb2, model_service_pb2_grpc
+from trunkline.v1 import model_service_pb2, model_service_pb2_grpc, route_service_pb2, route_service_pb2_grpc
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError
+from trunkline_server.edge.grpc import unary
+from trunkline_server.edge.grpc.intake import parse_message
 
 
 async def refuse(request: Message, principal: Principal) -> Message:
@@ -36,6 +41,38 @@ async def test_an_rpc_of_the_table() -> None:
         )
         response = await call
     assert [model.id for model in response.data] == ["sim/key-0"]
+
+
+async def explain(request: Message, principal: Principal) -> Message:
+    """An RPC that takes a chat request: answers with its session."""
+    plan = route_service_pb2.RoutePlan(summary=getattr(request, "session_id", ""))
+    return route_service_pb2.ExplainRouteResponse(data=plan)
+
+
+@pytest.mark.parametrize(("field", "session"), [({}, "head"), ({"session_id": "body"}, "body")], ids=["header", "body"])
+async def test_a_session_of_the_metadata(field: dict[str, str], session: str) -> None:
+    """An RPC that takes a chat request finds the metadata's session in it, as a chat does; the request's own wins."""
+    async with running_edge(unary_rpcs={"trunkline.v1.RouteService.ExplainRoute": explain}) as running:
+        stub = route_service_pb2_grpc.RouteServiceStub(running.channel)
+        response = await stub.ExplainRoute(make_request(**field), metadata=[("x-session-id", "head")])
+    assert response.data.summary == session
+
+
+@pytest.mark.parametrize(("size", "beside"), [(10, False), (100_000, True)], ids=["small", "large"])
+async def test_large_requests_are_read_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, size: int, beside: bool
+) -> None:
+    """A request that takes long to parse and to check holds up nobody else's call."""
+    threads = []
+
+    def note(*arguments: Any) -> Any:
+        threads.append(threading.get_ident())
+        return parse_message(*arguments)
+
+    monkeypatch.setattr(unary, "parse_message", note)
+    async with running_edge(unary_rpcs={"trunkline.v1.RouteService.ExplainRoute": explain}) as running:
+        await route_service_pb2_grpc.RouteServiceStub(running.channel).ExplainRoute(make_request("x" * size))
+    assert [thread != threading.get_ident() for thread in threads] == [beside]
 
 
 async def test_requests_are_validated() -> None:

@@ -4,6 +4,7 @@
 import orjson
 import pytest
 
+from support.builders import make_route
 from support.http_edge import make_codec
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import ERROR_SHAPES, GatewayError
@@ -22,6 +23,16 @@ def test_every_reason_has_its_body(reason: ErrorReason.ValueType) -> None:
     assert body["error"]["metadata"]["error_type"] == shape.error_type
     assert ("secret words" in body["error"]["message"]) is not shape.masked
     assert body["error"].get("availability", {}).get("code", "") == shape.availability_code
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=ErrorReason.Name)
+def test_the_route_stands_beside_the_error(reason: ErrorReason.ValueType) -> None:
+    """Who asked for the route gets it, except beside a masked failure."""
+    error = GatewayError(reason, "It broke.")
+    error.route = make_route()
+    body = orjson.loads(error_json(make_codec(), error))
+    assert ("openrouter_metadata" in body) is not ERROR_SHAPES[reason].masked
+    assert body.get("openrouter_metadata", {}).get("strategy", "direct") == "direct"
 
 
 @pytest.mark.parametrize(

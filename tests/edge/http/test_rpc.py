@@ -2,17 +2,21 @@
 """Unary RPCs over HTTP: requests from path, query and body, by descriptors alone."""
 
 import json
+import threading
+from typing import Any
 
 import pytest
 
-from support.http_edge import MINIMAL, FakeRpcs, RunningEdge, running_edge
+from support.http_edge import CHAT, MINIMAL, FakeRpcs, RunningEdge, running_edge
 from trunkline.v1 import chat_service_pb2
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletion
 from trunkline.v1.model_service_pb2 import GetModelRequest, ListModelsRequest
+from trunkline.v1.route_service_pb2 import ExplainRouteResponse, RoutePlan
 from trunkline_server.core.errors import GatewayError
-from trunkline_server.edge.http.rpc import read_query, read_variables
+from trunkline_server.edge.http.rpc import RpcRoute, read_query, read_variables
 
+EXPLAIN = "trunkline.v1.RouteService.ExplainRoute"
 CHAT_SERVICE = chat_service_pb2.DESCRIPTOR.services_by_name["ChatService"]
 
 
@@ -104,6 +108,84 @@ async def test_an_rpc_with_a_body() -> None:
         for body in (b"{", b"[]", b""):
             async with edge.client.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
                 assert answer.status == 400
+
+
+@pytest.mark.parametrize(("size", "beside"), [(10, False), (100_000, True)], ids=["small", "large"])
+async def test_large_bodies_are_read_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch, size: int, beside: bool
+) -> None:
+    """A body that takes long to decode holds up nobody else's call."""
+    threads, read = [], RpcRoute._read
+
+    def note(*arguments: Any) -> Any:
+        threads.append(threading.get_ident())
+        return read(*arguments)
+
+    monkeypatch.setattr(RpcRoute, "_read", note)
+    body = {**MINIMAL, "messages": [{"role": "user", "content": "x" * size}]}
+    async with (
+        running_edge(rpcs={EXPLAIN: explain}) as edge,
+        edge.client.post("/v1/route/explain", json=body) as answer,
+    ):
+        assert answer.status == 200
+    assert [thread != threading.get_ident() for thread in threads] == [beside]
+
+
+async def explain(request: object, _principal: object) -> ExplainRouteResponse:
+    """An RPC that takes a chat request: answers with the model and the session asked for."""
+    assert isinstance(request, ChatCompletionRequest)
+    return ExplainRouteResponse(data=RoutePlan(requested_models=[request.model], summary=request.session_id))
+
+
+@pytest.mark.parametrize("base", ["/v1", "/api/v1"])
+@pytest.mark.parametrize(
+    ("fields", "headers", "session"),
+    [({}, {}, ""), ({}, {"x-session-id": "head"}, "head"), ({"session_id": "body"}, {"x-session-id": "head"}, "body")],
+    ids=["none", "header", "body"],
+)
+async def test_a_session_of_the_headers(
+    base: str, fields: dict[str, str], headers: dict[str, str], session: str
+) -> None:
+    """An RPC that takes a chat request finds the header's session in it, as a chat does; the body's wins."""
+    async with (
+        running_edge(rpcs={EXPLAIN: explain}) as edge,
+        edge.client.post(f"{base}/route/explain", json={**MINIMAL, **fields}, headers=headers) as answer,
+    ):
+        data = (await answer.json())["data"]
+    assert (data["requested_models"], data["summary"]) == (["acme/one"], session)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"", {}),
+        (b"{", {}),
+        (b"[]", {}),
+        (b'{"model": 5, "messages": []}', {}),
+        (b'{"messages": [], "api_base": "http://x"}', {}),
+        (json.dumps(MINIMAL).encode(), {"x-session-id": "x" * 257}),
+    ],
+    ids=["empty", "no JSON", "no object", "faults", "a refused name", "a session too long"],
+)
+async def test_a_chat_request_fails_alike(body: bytes, headers: dict[str, str]) -> None:
+    """An RPC that takes a chat request refuses what a chat refuses, in the same words."""
+    told = []
+    async with running_edge(rpcs={EXPLAIN: explain}) as edge:
+        for path in (CHAT, "/v1/route/explain"):
+            sent = {"content-type": "application/json", **headers}
+            async with edge.client.post(path, data=body, headers=sent) as answer:
+                told.append((answer.status, await answer.json()))
+    assert told[0] == told[1]
+    assert told[0][0] == 400
+
+
+async def test_only_a_post_explains() -> None:
+    """The path says which methods it has, and asks for a key as all others do."""
+    async with running_edge(rpcs={EXPLAIN: explain}, keys=["sk-test"]) as edge:
+        async with edge.client.get("/v1/route/explain") as answer:
+            assert (answer.status, answer.headers["allow"]) == (405, "OPTIONS, POST")
+        async with edge.client.post("/v1/route/explain", json=MINIMAL) as answer:
+            assert answer.status == 401
 
 
 @pytest.mark.parametrize(

@@ -97,10 +97,10 @@ async def test_waits_are_those_of_the_script() -> None:
         ("sim/fault?hang=1", {"first_byte_timeout_s": 3}, (TIMEOUT, 0, 3)),
         ("sim/fault?hang=1", {"deadline_s": 102}, (DEADLINE, 0, 2)),
         ("sim/fault?latency_ms=5000", {"first_byte_timeout_s": 3}, (TIMEOUT, 0, 3)),
-        ("sim/fault?ttft_ms=5000", {"idle_timeout_s": 2}, (TIMEOUT, 1, 2)),
+        ("sim/fault?ttft_ms=5000", {"first_content_timeout_s": 2}, (TIMEOUT, 1, 2)),
         ("sim/fault?ttft_ms=5000", {"deadline_s": 104}, (DEADLINE, 1, 4)),
         ("sim/fault?tps=0.5", {"deadline_s": 103}, (DEADLINE, 3, 3)),
-        ("sim/fault?stall_after=2", {"idle_timeout_s": 7}, (TIMEOUT, 2, 7)),
+        ("sim/fault?stall_after=2", {"first_content_timeout_s": 7}, (TIMEOUT, 2, 7)),
         ("sim/fault?cut_after=3", {}, (BROKEN, 3, 0)),
         ("sim/fault?cut_after=0", {}, (BROKEN, 0, 0)),
         ("sim/fault?cut_after=0", {"stream": False}, (BROKEN, 0, 0)),
@@ -113,6 +113,17 @@ async def test_failures_of_a_connection_are_raised(
     """Breaks and time-outs come as they would from a socket, after what was sent before."""
     reason, got, passed_s = await fail(make_request(model, **keys))
     assert (reason, got.count(b"\n\n"), passed_s) == expected
+
+
+async def test_silence_after_content_is_bounded_otherwise() -> None:
+    """Once it is told of the first content, the idle time-out holds."""
+    fake = FakeTime()
+    upstream = SimulatorUpstream(monotonic=fake.monotonic, sleep=fake.sleep)
+    async with upstream.send(make_request("sim/fault?stall_after=2", idle_timeout_s=7)) as answer:
+        answer.note_content()
+        with pytest.raises(GatewayError):
+            await anext(block async for block in answer.blocks() if not block)
+    assert fake.slept[-1] == 7
 
 
 async def test_a_left_answer_gives_nothing_more() -> None:

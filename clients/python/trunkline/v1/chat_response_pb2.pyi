@@ -247,6 +247,7 @@ class ChatCompletionChunk(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     DEBUG_FIELD_NUMBER: _builtins.int
     OPENROUTER_METADATA_FIELD_NUMBER: _builtins.int
+    CONTINUATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The generation's id, the same in all chunks."""
     object: _builtins.str
@@ -281,6 +282,10 @@ class ChatCompletionChunk(_message.Message):
     def openrouter_metadata(self) -> _router_metadata_pb2.RouterMetadata:
         """The route taken, where the caller asked for it; in the last chunk."""
 
+    @_builtins.property
+    def continuation(self) -> Global___Continuation:
+        """That another endpoint goes on with the answer from here, because the one before failed; only where `provider.mid_stream` asked for it."""
+
     def __init__(
         self,
         *,
@@ -296,10 +301,11 @@ class ChatCompletionChunk(_message.Message):
         error: _error_pb2.ErrorBody | None = ...,
         debug: Global___DebugInfo | None = ...,
         openrouter_metadata: _router_metadata_pb2.RouterMetadata | None = ...,
+        continuation: Global___Continuation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "debug", b"debug", "error", b"error", "openrouter_metadata", b"openrouter_metadata", "provider", b"provider", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "continuation", b"continuation", "debug", b"debug", "error", b"error", "openrouter_metadata", b"openrouter_metadata", "provider", b"provider", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "choices", b"choices", "created", b"created", "debug", b"debug", "error", b"error", "id", b"id", "model", b"model", "object", b"object", "openrouter_metadata", b"openrouter_metadata", "provider", b"provider", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_provider", b"_provider", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "choices", b"choices", "continuation", b"continuation", "created", b"created", "debug", b"debug", "error", b"error", "id", b"id", "model", b"model", "object", b"object", "openrouter_metadata", b"openrouter_metadata", "provider", b"provider", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__provider: _TypeAlias = _typing.Literal["provider"]  # noqa: Y015
     _WhichOneofArgType__provider: _TypeAlias = _typing.Literal["_provider", b"_provider"]  # noqa: Y015
@@ -315,6 +321,36 @@ class ChatCompletionChunk(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_fingerprint) -> _WhichOneofReturnType__system_fingerprint | None: ...
 
 Global___ChatCompletionChunk: _TypeAlias = ChatCompletionChunk  # noqa: Y015
+
+@_typing.final
+class Continuation(_message.Message):
+    """That another endpoint goes on with an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    AFTER_ERROR_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """The provider that goes on."""
+    model: _builtins.str
+    """Its model."""
+    after_error: _builtins.str
+    """Why the one before failed: a word of `ErrorMetadata.error_type`."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        model: _builtins.str = ...,
+        after_error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_error", b"after_error", "model", b"model", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Continuation: _TypeAlias = Continuation  # noqa: Y015
 
 @_typing.final
 class ChunkChoice(_message.Message):

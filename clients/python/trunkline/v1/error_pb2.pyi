@@ -15,6 +15,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
+from trunkline.v1 import router_metadata_pb2 as _router_metadata_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -73,7 +74,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: _ErrorReason.ValueType  # 3
     """The prompt does not fit the model's context."""
     ERROR_REASON_MAX_TOKENS_EXCEEDED: _ErrorReason.ValueType  # 4
-    """More output was asked for than the model can give."""
+    """More output was asked for than the model can give, or than this provider of it does."""
     ERROR_REASON_TOKEN_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 5
     """Prompt and output together are too long."""
     ERROR_REASON_STRING_TOO_LONG: _ErrorReason.ValueType  # 6
@@ -177,7 +178,7 @@ ERROR_REASON_INVALID_PROMPT: ErrorReason.ValueType  # 2
 ERROR_REASON_CONTEXT_LENGTH_EXCEEDED: ErrorReason.ValueType  # 3
 """The prompt does not fit the model's context."""
 ERROR_REASON_MAX_TOKENS_EXCEEDED: ErrorReason.ValueType  # 4
-"""More output was asked for than the model can give."""
+"""More output was asked for than the model can give, or than this provider of it does."""
 ERROR_REASON_TOKEN_LIMIT_EXCEEDED: ErrorReason.ValueType  # 5
 """Prompt and output together are too long."""
 ERROR_REASON_STRING_TOO_LONG: ErrorReason.ValueType  # 6
@@ -501,8 +502,9 @@ class Availability(_message.Message):
 
     @_builtins.property
     def excluded_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The rules that excluded endpoints: `geo`, `data_region`, `data_policy:zdr`, `data_policy:training`, `max_price`, `context_length`,
-        `require_parameters`, `quantization`, `allowed_providers`.
+        """The rules that excluded endpoints: `data_policy:zdr`, `data_policy:training`, `max_price`, `context_length`, `require_parameters`, `quantization`,
+        `allowed_providers`, and words of this gateway's own: `allowed_models`, `data_policy:distillable`, `free`, `service_tier`, `input_modalities`,
+        `output_modalities`, `max_tokens`.
         """
 
     def __init__(
@@ -544,21 +546,27 @@ class ErrorResponse(_message.Message):
 
     ERROR_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    OPENROUTER_METADATA_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The caller's user id, where known."""
     @_builtins.property
     def error(self) -> Global___ErrorBody:
         """The failure."""
 
+    @_builtins.property
+    def openrouter_metadata(self) -> _router_metadata_pb2.RouterMetadata:
+        """The route that the call took, for callers who asked for it (`x-openrouter-metadata: enabled`); never beside a masked failure."""
+
     def __init__(
         self,
         *,
         error: Global___ErrorBody | None = ...,
         user_id: _builtins.str | None = ...,
+        openrouter_metadata: _router_metadata_pb2.RouterMetadata | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "error", b"error", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "error", b"error", "openrouter_metadata", b"openrouter_metadata", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "error", b"error", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_user_id", b"_user_id", "error", b"error", "openrouter_metadata", b"openrouter_metadata", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__user_id: _TypeAlias = _typing.Literal["user_id"]  # noqa: Y015
     _WhichOneofArgType__user_id: _TypeAlias = _typing.Literal["_user_id", b"_user_id"]  # noqa: Y015

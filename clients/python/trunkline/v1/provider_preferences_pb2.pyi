@@ -34,18 +34,42 @@ class _DataCollectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataCo
     DATA_COLLECTION_ALLOW: _DataCollection.ValueType  # 1
     """Allowed."""
     DATA_COLLECTION_DENY: _DataCollection.ValueType  # 2
-    """Only providers that neither keep nor train."""
+    """Only providers that do not train on prompts; `zdr` is for those that do not keep them."""
 
 class DataCollection(_DataCollection, metaclass=_DataCollectionEnumTypeWrapper):
-    """Whether providers that keep or train on prompts are allowed."""
+    """Whether providers that train on prompts are allowed."""
 
 DATA_COLLECTION_UNSPECIFIED: DataCollection.ValueType  # 0
 """Not stated; the same as DATA_COLLECTION_ALLOW."""
 DATA_COLLECTION_ALLOW: DataCollection.ValueType  # 1
 """Allowed."""
 DATA_COLLECTION_DENY: DataCollection.ValueType  # 2
-"""Only providers that neither keep nor train."""
+"""Only providers that do not train on prompts; `zdr` is for those that do not keep them."""
 Global___DataCollection: _TypeAlias = DataCollection  # noqa: Y015
+
+class _MidStream:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MidStreamEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MidStream.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MID_STREAM_UNSPECIFIED: _MidStream.ValueType  # 0
+    """Not stated; the same as MID_STREAM_FAIL."""
+    MID_STREAM_FAIL: _MidStream.ValueType  # 1
+    """It ends with the failure."""
+    MID_STREAM_CONTINUE: _MidStream.ValueType  # 2
+    """The next endpoint that can goes on with the text so far, and says so in `continuation`. Text of one choice alone can be gone on with."""
+
+class MidStream(_MidStream, metaclass=_MidStreamEnumTypeWrapper):
+    """What happens to a stream whose provider fails after its first content."""
+
+MID_STREAM_UNSPECIFIED: MidStream.ValueType  # 0
+"""Not stated; the same as MID_STREAM_FAIL."""
+MID_STREAM_FAIL: MidStream.ValueType  # 1
+"""It ends with the failure."""
+MID_STREAM_CONTINUE: MidStream.ValueType  # 2
+"""The next endpoint that can goes on with the text so far, and says so in `continuation`. Text of one choice alone can be gone on with."""
+Global___MidStream: _TypeAlias = MidStream  # noqa: Y015
 
 @_typing.final
 class ProviderPreferences(_message.Message):
@@ -66,16 +90,19 @@ class ProviderPreferences(_message.Message):
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     PREFERRED_MIN_THROUGHPUT_FIELD_NUMBER: _builtins.int
     PREFERRED_MAX_LATENCY_FIELD_NUMBER: _builtins.int
+    MID_STREAM_FIELD_NUMBER: _builtins.int
     allow_fallbacks: _builtins.bool
     """Others may be tried after `order`; true when unset."""
     require_parameters: _builtins.bool
     """Only endpoints that know every parameter sent."""
     data_collection: Global___DataCollection.ValueType
-    """Whether providers may keep or train on prompts."""
+    """Whether providers may train on prompts."""
     zdr: _builtins.bool
     """Only endpoints that retain nothing."""
     enforce_distillable_text: _builtins.bool
     """Only models whose output may be used to train others."""
+    mid_stream: Global___MidStream.ValueType
+    """What happens to a stream whose provider fails after its first content; it ends when unset. This gateway's own."""
     @_builtins.property
     def order(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Providers or endpoints to try first, in this order; by slug."""
@@ -124,10 +151,11 @@ class ProviderPreferences(_message.Message):
         max_price: Global___MaxPrice | None = ...,
         preferred_min_throughput: Global___PreferredCutoff | None = ...,
         preferred_max_latency: Global___PreferredCutoff | None = ...,
+        mid_stream: Global___MidStream.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_allow_fallbacks", b"_allow_fallbacks", "_data_collection", b"_data_collection", "_enforce_distillable_text", b"_enforce_distillable_text", "_require_parameters", b"_require_parameters", "_zdr", b"_zdr", "allow_fallbacks", b"allow_fallbacks", "data_collection", b"data_collection", "enforce_distillable_text", b"enforce_distillable_text", "max_price", b"max_price", "preferred_max_latency", b"preferred_max_latency", "preferred_min_throughput", b"preferred_min_throughput", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_allow_fallbacks", b"_allow_fallbacks", "_data_collection", b"_data_collection", "_enforce_distillable_text", b"_enforce_distillable_text", "_mid_stream", b"_mid_stream", "_require_parameters", b"_require_parameters", "_zdr", b"_zdr", "allow_fallbacks", b"allow_fallbacks", "data_collection", b"data_collection", "enforce_distillable_text", b"enforce_distillable_text", "max_price", b"max_price", "mid_stream", b"mid_stream", "preferred_max_latency", b"preferred_max_latency", "preferred_min_throughput", b"preferred_min_throughput", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allow_fallbacks", b"_allow_fallbacks", "_data_collection", b"_data_collection", "_enforce_distillable_text", b"_enforce_distillable_text", "_require_parameters", b"_require_parameters", "_zdr", b"_zdr", "allow_fallbacks", b"allow_fallbacks", "data_collection", b"data_collection", "enforce_distillable_text", b"enforce_distillable_text", "ignore", b"ignore", "max_price", b"max_price", "only", b"only", "order", b"order", "preferred_max_latency", b"preferred_max_latency", "preferred_min_throughput", b"preferred_min_throughput", "quantizations", b"quantizations", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allow_fallbacks", b"_allow_fallbacks", "_data_collection", b"_data_collection", "_enforce_distillable_text", b"_enforce_distillable_text", "_mid_stream", b"_mid_stream", "_require_parameters", b"_require_parameters", "_zdr", b"_zdr", "allow_fallbacks", b"allow_fallbacks", "data_collection", b"data_collection", "enforce_distillable_text", b"enforce_distillable_text", "ignore", b"ignore", "max_price", b"max_price", "mid_stream", b"mid_stream", "only", b"only", "order", b"order", "preferred_max_latency", b"preferred_max_latency", "preferred_min_throughput", b"preferred_min_throughput", "quantizations", b"quantizations", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__allow_fallbacks: _TypeAlias = _typing.Literal["allow_fallbacks"]  # noqa: Y015
     _WhichOneofArgType__allow_fallbacks: _TypeAlias = _typing.Literal["_allow_fallbacks", b"_allow_fallbacks"]  # noqa: Y015
@@ -135,6 +163,8 @@ class ProviderPreferences(_message.Message):
     _WhichOneofArgType__data_collection: _TypeAlias = _typing.Literal["_data_collection", b"_data_collection"]  # noqa: Y015
     _WhichOneofReturnType__enforce_distillable_text: _TypeAlias = _typing.Literal["enforce_distillable_text"]  # noqa: Y015
     _WhichOneofArgType__enforce_distillable_text: _TypeAlias = _typing.Literal["_enforce_distillable_text", b"_enforce_distillable_text"]  # noqa: Y015
+    _WhichOneofReturnType__mid_stream: _TypeAlias = _typing.Literal["mid_stream"]  # noqa: Y015
+    _WhichOneofArgType__mid_stream: _TypeAlias = _typing.Literal["_mid_stream", b"_mid_stream"]  # noqa: Y015
     _WhichOneofReturnType__require_parameters: _TypeAlias = _typing.Literal["require_parameters"]  # noqa: Y015
     _WhichOneofArgType__require_parameters: _TypeAlias = _typing.Literal["_require_parameters", b"_require_parameters"]  # noqa: Y015
     _WhichOneofReturnType__zdr: _TypeAlias = _typing.Literal["zdr"]  # noqa: Y015
@@ -145,6 +175,8 @@ class ProviderPreferences(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__data_collection) -> _WhichOneofReturnType__data_collection | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__enforce_distillable_text) -> _WhichOneofReturnType__enforce_distillable_text | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mid_stream) -> _WhichOneofReturnType__mid_stream | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__require_parameters) -> _WhichOneofReturnType__require_parameters | None: ...
     @_typing.overload

@@ -312,6 +312,7 @@ class CostDetails(_message.Message):
     UPSTREAM_INFERENCE_COST_PUSD_FIELD_NUMBER: _builtins.int
     UPSTREAM_INFERENCE_PROMPT_COST_PUSD_FIELD_NUMBER: _builtins.int
     UPSTREAM_INFERENCE_COMPLETIONS_COST_PUSD_FIELD_NUMBER: _builtins.int
+    PRICED_AS_TIER_FIELD_NUMBER: _builtins.int
     EXTRA_FIELD_NUMBER: _builtins.int
     upstream_inference_cost_pusd: _builtins.int
     """For the whole call."""
@@ -319,6 +320,10 @@ class CostDetails(_message.Message):
     """For the prompt."""
     upstream_inference_completions_cost_pusd: _builtins.int
     """For the answer."""
+    priced_as_tier: _builtins.str
+    """The service tier whose prices these are, where the provider served another one that has no known price: "default", "flex" or "priority". Unset: the prices
+    are those of the tier served. This gateway's own.
+    """
     @_builtins.property
     def extra(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Unknown keys: name to JSON text."""
@@ -329,14 +334,20 @@ class CostDetails(_message.Message):
         upstream_inference_cost_pusd: _builtins.int | None = ...,
         upstream_inference_prompt_cost_pusd: _builtins.int = ...,
         upstream_inference_completions_cost_pusd: _builtins.int = ...,
+        priced_as_tier: _builtins.str | None = ...,
         extra: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_upstream_inference_cost_pusd", b"_upstream_inference_cost_pusd", "upstream_inference_cost_pusd", b"upstream_inference_cost_pusd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priced_as_tier", b"_priced_as_tier", "_upstream_inference_cost_pusd", b"_upstream_inference_cost_pusd", "priced_as_tier", b"priced_as_tier", "upstream_inference_cost_pusd", b"upstream_inference_cost_pusd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_upstream_inference_cost_pusd", b"_upstream_inference_cost_pusd", "extra", b"extra", "upstream_inference_completions_cost_pusd", b"upstream_inference_completions_cost_pusd", "upstream_inference_cost_pusd", b"upstream_inference_cost_pusd", "upstream_inference_prompt_cost_pusd", b"upstream_inference_prompt_cost_pusd"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priced_as_tier", b"_priced_as_tier", "_upstream_inference_cost_pusd", b"_upstream_inference_cost_pusd", "extra", b"extra", "priced_as_tier", b"priced_as_tier", "upstream_inference_completions_cost_pusd", b"upstream_inference_completions_cost_pusd", "upstream_inference_cost_pusd", b"upstream_inference_cost_pusd", "upstream_inference_prompt_cost_pusd", b"upstream_inference_prompt_cost_pusd"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priced_as_tier: _TypeAlias = _typing.Literal["priced_as_tier"]  # noqa: Y015
+    _WhichOneofArgType__priced_as_tier: _TypeAlias = _typing.Literal["_priced_as_tier", b"_priced_as_tier"]  # noqa: Y015
     _WhichOneofReturnType__upstream_inference_cost_pusd: _TypeAlias = _typing.Literal["upstream_inference_cost_pusd"]  # noqa: Y015
     _WhichOneofArgType__upstream_inference_cost_pusd: _TypeAlias = _typing.Literal["_upstream_inference_cost_pusd", b"_upstream_inference_cost_pusd"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priced_as_tier) -> _WhichOneofReturnType__priced_as_tier | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__upstream_inference_cost_pusd) -> _WhichOneofReturnType__upstream_inference_cost_pusd | None: ...
 
 Global___CostDetails: _TypeAlias = CostDetails  # noqa: Y015

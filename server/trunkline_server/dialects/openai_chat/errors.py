@@ -2,7 +2,8 @@
 """What a provider's error means: its status, its codes and, where there is nothing better, its words.
 
 The tables are asked in this order: the gateway's and OpenRouter's own words (`error.metadata`), OpenAI's codes, phrases that name one cause beyond
-doubt, the HTTP status, the family of the error (`error.type`). Callers read the provider's message only where the request is at fault. Other messages
+doubt, the HTTP status, the family of the error (`error.type`). Phrases also tell apart what a caller's request brought about from what speaks of the
+gateway's account or of the endpoint: one prompt must not take an endpoint from everybody. Callers read the provider's message only where the request is at fault. Other messages
 tell of the gateway's account (organisation, key) or of the provider's inside, so they are replaced by a fixed text.
 """
 
@@ -98,6 +99,21 @@ _PHRASES: Final = (
 )
 """Parts of a message, asked for statuses 400, 413 and 422 only: many servers give no code for these."""
 
+_MODERATION: Final = re.compile(
+    r"moderation|\bflagged\b|\bsafety\b|content[ _-](policy|filter)|content management policy|usage polic(y|ies)"
+)
+"""What a message with status 403 says where the prompt is at fault."""
+_ACCOUNT: Final = re.compile(r"\b(account|api key|organi[sz]ation|project|subscription)\b")
+"""What it says where the gateway's account is, whatever else."""
+_CALLERS_THING: Final = re.compile(
+    r"\b(file|image|item|document|attachment|audio|video|message|tool call|response|conversation|vector store)s?\b"
+)
+"""What a message with status 404 names where something is missing that the request refers to."""
+_OFFER: Final = re.compile(r"model|endpoint|provider|deployment|\burl\b")
+"""What it names where the endpoint is missing."""
+_FEWER_TOKENS: Final = re.compile(r"fewer max_(completion_)?tokens")
+"""What a message with status 402 says where the request's limit is too high for the credit that is left."""
+
 _STATUSES: Final[Mapping[int, ErrorReason.ValueType]] = MappingProxyType(
     {
         401: ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION,
@@ -164,13 +180,21 @@ _FIXED_TEXTS: Final[Mapping[ErrorReason.ValueType, str]] = MappingProxyType(
     }
 )
 """Reasons whose message never comes from the provider."""
+_CONFLICT: Final = 409
+_TOO_MANY_TOKENS: Final = (
+    "The provider does not take a request with such a limit of tokens; a lower `max_tokens` may do."
+)
+"""The message where the provider's own tells of the gateway's credit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
-    """What an error's JSON says, as far as it says it: words from the most telling to the least, its code, its message, a status, a wait."""
+    """What an error's JSON says, as far as it says it: words from the most telling to the least, whether a moderator gives reasons, its code, its message, a
+    status, a wait.
+    """
 
     words: tuple[str, ...] = ()
+    is_moderated: bool = False
     code: str | None = None
     message: str = ""
     status: int | None = None
@@ -213,27 +237,43 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 def _make_error(said: _Said, status: int | None, *, retry_after_s: float | None) -> GatewayError:
     reason = _find_reason(said, status)
     fixed = _FIXED_TEXTS.get(reason)
+    if status == 402:
+        fixed = fixed or _TOO_MANY_TOKENS
     message = fixed or f"The provider refused the request: {said.message or 'it gave no reason.'}"
     code = said.code or (str(status) if status is not None else None)
     wait_s = said.retry_after_s if retry_after_s is None else retry_after_s
-    return GatewayError(reason, message, provider_code=code, retry_after_s=wait_s)
+    error = GatewayError(reason, message, provider_code=code, retry_after_s=wait_s)
+    # Two requests met, which may do better apart: OpenAI's clients try again. It is no sign of a provider that does not work.
+    error.is_chance = status == _CONFLICT and reason == _STATUSES[_CONFLICT]
+    return error
 
 
 def _find_reason(said: _Said, status: int | None) -> ErrorReason.ValueType:
+    if said.is_moderated and status == 403:
+        return ErrorReason.ERROR_REASON_CONTENT_POLICY_VIOLATION
     for word in said.words:
         if (reason := _WORDS.get(word)) is not None:
             return reason
     if status is None:
         reasons = (_FAMILIES[word] for word in said.words if word in _FAMILIES)
         return next(reasons, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE)
-    lowered = said.message.lower()
+    told = _find_told_reason(said.message.lower(), status)
+    return told or _STATUSES.get(status) or next(reason for least, reason in _CLASSES if status >= least)
+
+
+def _find_told_reason(message: str, status: int) -> ErrorReason.ValueType | None:
+    """What a message in lower case says beyond its status; None where it says no more."""
     if status in {400, 413, 422}:
-        for phrase, reason in _PHRASES:
-            if phrase in lowered:
-                return reason
-    if status == 404 and "model" in lowered:
+        return next((reason for phrase, reason in _PHRASES if phrase in message), None)
+    if status == 402 and _FEWER_TOKENS.search(message):
+        return ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED
+    if status == 403 and _MODERATION.search(message) and not _ACCOUNT.search(message):
+        return ErrorReason.ERROR_REASON_CONTENT_POLICY_VIOLATION
+    if status == 404 and "model" in message:
         return ErrorReason.ERROR_REASON_MODEL_NOT_FOUND
-    return _STATUSES.get(status) or next(reason for least, reason in _CLASSES if status >= least)
+    if status == 404 and _CALLERS_THING.search(message) and not _OFFER.search(message):
+        return ErrorReason.ERROR_REASON_NOT_FOUND
+    return None
 
 
 def _read_error(value: object) -> _Said:
@@ -257,6 +297,7 @@ def _read_error(value: object) -> _Said:
     message = error.get("message") or error.get("detail")
     return _Said(
         words=tuple(word for word in words if isinstance(word, str)),
+        is_moderated=bool(metadata.get("reasons") or metadata.get("flagged_input")),
         code=_one_line(str(own_code))[:_MAX_CODE] if isinstance(own_code, str | int) and own_code else None,
         message=_one_line(message) if isinstance(message, str) else "",
         status=_status(code),

@@ -14,6 +14,7 @@ import orjson
 
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline_server.catalog.entry import Endpoint
+from trunkline_server.catalog.tiers import TIERS
 from trunkline_server.dialects.base import RenderedRequest
 from trunkline_server.jsonshape import Codec
 
@@ -114,6 +115,8 @@ def render_request(
     """Writes the request for an endpoint. Streams always report usage, whatever the caller's stream_options say of it."""
     body = codec.encode(request, answer=False)
     dropped = () if endpoint.provider.takes_extensions else tuple(dict.fromkeys(_make_plain(body, endpoint)))
+    if not _set_tier(body, endpoint):
+        dropped = (*dropped, "service_tier")
     body["model"] = endpoint.upstream_model
     if stream:
         body["stream"] = True
@@ -126,6 +129,21 @@ def render_request(
     # Copied: what orjson 3.13 gives keeps up to eight times its own memory, and this lives until the answer begins.
     text = bytes(memoryview(orjson.dumps(body)))
     return RenderedRequest(path=PATH, headers=headers, body=text, dropped=dropped)
+
+
+def _set_tier(body: dict[str, Any], endpoint: Endpoint) -> bool:
+    """Asks for the tier that the endpoint is priced at, so that the provider serves what is charged. False where the caller's word gave way."""
+    asked, sold = body.get("service_tier"), endpoint.service_tier
+    if sold is not None:
+        body["service_tier"] = sold
+        return asked is None or TIERS.get(asked) == sold
+    if endpoint.beside_tiers and asked in TIERS:
+        del body["service_tier"]
+        return False
+    tier = TIERS.get(asked or "")
+    if tier is not None and not endpoint.provider.takes_extensions:
+        body["service_tier"] = tier  # OpenAI refuses "fast"
+    return True
 
 
 def _make_plain(body: dict[str, Any], endpoint: Endpoint) -> Iterator[str]:

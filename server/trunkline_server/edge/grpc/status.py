@@ -3,10 +3,10 @@
 
 The details are a `google.rpc.Status` with each type at most once: `ErrorInfo` (domain "trunkline", the reason's name, marks in lowerCamel),
 `RequestInfo`, `RetryInfo`, `QuotaFailure`, `trunkline.v1.ErrorBody` (availability and earlier failures, typed; what the status and `BadRequest` say
-anyway is left out of it), `BadRequest`.
+anyway is left out of it), `BadRequest`, `trunkline.v1.RouterMetadata` for callers who asked for the route.
 
 A peer may reset a stream whose trailer exceeds 8 kB, and the failure with it. So the message is cut to 1 kB as it travels, each text in the details is
-cut, and faults fill what is left of the budget.
+cut, faults fill what is left of the budget, and the route what is left of that.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from trunkline.v1 import error_pb2
+from trunkline.v1.router_metadata_pb2 import RouterAttempt, RouterEndpoint, RouterMetadata
 from trunkline_server.core.errors import FieldFault, GatewayError, error_body, reason_name
 
 DOMAIN: Final = "trunkline"
@@ -36,6 +37,8 @@ _MOST_ENTRIES: Final = 8
 _QUOTA_STATUSES: Final = frozenset({402, 429})
 # In base64 this is 5.5 kB; with the message and the ids the trailer stays below 7 kB.
 _DETAILS_BUDGET: Final = 4096
+# What an entry of the details takes besides its message: the message's type, and lengths.
+_TYPE_BYTES: Final = 64
 # What travels in a status message as it is.
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
@@ -72,6 +75,8 @@ def failure_of(error: GatewayError, ids: CallIds) -> Failure:
     faults = () if error.shape.masked else error.faults
     if violations := _bad_request(faults, _DETAILS_BUDGET - status.ByteSize()):
         status.details.add().Pack(violations)
+    if route := _compact_route(error.public_route, _DETAILS_BUDGET - status.ByteSize()):
+        status.details.add().Pack(route)
     trailer: tuple[tuple[str, str | bytes], ...] = (*ids.metadata(), (STATUS_KEY, status.SerializeToString()))
     return Failure(code=_CODES.get(error.shape.grpc_code, grpc.StatusCode.INTERNAL), message=message, trailer=trailer)
 
@@ -125,6 +130,33 @@ def _compact(body: error_pb2.ErrorBody) -> error_pb2.ErrorBody:
         if availability.HasField("constraint"):
             availability.constraint = _cut(availability.constraint)
     return body
+
+
+def _compact_route(route: RouterMetadata | None, budget: int) -> RouterMetadata | None:
+    """The route with its texts cut, and the endpoints and attempts that the budget (bytes) allows, the first ones. None where it does not fit at all.
+
+    What happened besides the model's work is left out; `endpoints.total` and `attempt` still tell the whole numbers.
+    """
+    if route is None:
+        return None
+    compact = RouterMetadata()
+    compact.CopyFrom(route)
+    compact.ClearField("pipeline")
+    compact.ClearField("params")
+    compact.requested, compact.summary = _cut(route.requested, _LONGEST_NAME), _cut(route.summary)
+    attempts, available = compact.attempts, compact.endpoints.available
+    del attempts[_MOST_ENTRIES:], available[_MOST_ENTRIES:]
+    entries: list[RouterAttempt | RouterEndpoint] = [*attempts, *available]
+    for entry in entries:
+        entry.provider, entry.model = _cut(entry.provider, _LONGEST_NAME), _cut(entry.model, _LONGEST_NAME)
+    while compact.ByteSize() > budget - _TYPE_BYTES:
+        if len(available) > len(attempts):
+            del available[-1]
+        elif attempts:
+            del attempts[-1]
+        else:
+            return None
+    return compact
 
 
 def _bad_request(faults: Sequence[FieldFault], budget: int) -> error_details_pb2.BadRequest | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -11,9 +12,11 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
+from trunkline_server.core.call import LARGE_REQUEST_BYTES
 from trunkline_server.core.ports import UnaryRpc
+from trunkline_server.edge.admission import take_session
 from trunkline_server.edge.failures import error_of_faults
-from trunkline_server.edge.grpc.intake import Arrival, Context
+from trunkline_server.edge.grpc.intake import Arrival, Context, parse_message
 from trunkline_server.edge.grpc.reception import Reception
 from trunkline_server.jsonshape import Codec
 
@@ -44,10 +47,17 @@ def _handler(
 ) -> grpc.RpcMethodHandler[bytes, bytes]:
     request_type = message_factory.GetMessageClass(method.input_type)
 
-    async def answer(arrival: Arrival) -> Message:
-        request = await arrival.read(request_type)
+    def read(raw: bytes) -> Message:
+        request = parse_message(request_type, raw)
         if faults := codec.validate(request):
             raise error_of_faults(faults)
+        return request
+
+    async def answer(arrival: Arrival) -> Message:
+        raw = await arrival.receive()
+        request = read(raw) if len(raw) < LARGE_REQUEST_BYTES else await asyncio.to_thread(read, raw)
+        del raw
+        take_session(request, arrival.headers)
         return await rpc(request, arrival.principal)
 
     async def serve(_: object, context: Context) -> bytes | None:

@@ -23,8 +23,11 @@ def error_of_fault(field: str, description: str) -> GatewayError:
 
 
 def error_json(codec: Codec, error: GatewayError) -> bytes:
-    """The body `{"error": {...}}`."""
-    return orjson.dumps({"error": codec.encode(error_body(error))})
+    """The body `{"error": {...}}`, with the route that the call took where the caller asked for it."""
+    body = {"error": codec.encode(error_body(error))}
+    if (route := error.public_route) is not None:
+        body["openrouter_metadata"] = codec.encode(route)
+    return orjson.dumps(body)
 
 
 def error_headers(error: GatewayError) -> Headers:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Mapping
@@ -11,11 +12,13 @@ from urllib.parse import parse_qsl
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from trunkline.v1.error_pb2 import ErrorReason
-from trunkline_server.core.call import Principal
+from trunkline_server.core.call import LARGE_REQUEST_BYTES, Principal
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import UnaryRpc
+from trunkline_server.edge.admission import take_session
 from trunkline_server.edge.failures import error_of_faults
 from trunkline_server.edge.http.body import read_body
 from trunkline_server.edge.http.errors import error_of_fault
@@ -53,13 +56,20 @@ class RpcRoute:
         """Answers the exchange. Raises GatewayError."""
         check_accept(exchange.request, JSON)
         body = await read_body(exchange, self._options) if self._binding.body else b""
-        try:
-            value = self._read(body, query, variables)
-            request = self._codec.decode(self._input_class, value)
-        except ShapeFaults as faults:
-            raise error_of_faults(faults.faults) from None
+        if len(body) < LARGE_REQUEST_BYTES:
+            request = self._decode(body, query, variables)
+        else:
+            request = await asyncio.to_thread(self._decode, body, query, variables)
+        del body
+        take_session(request, exchange.request.headers)
         response = await self._rpc(request, principal)
         await exchange.answer(200, self._codec.dump(response))
+
+    def _decode(self, body: bytes, query: str, variables: Mapping[str, str]) -> Message:
+        try:
+            return self._codec.decode(self._input_class, self._read(body, query, variables))
+        except ShapeFaults as faults:
+            raise error_of_faults(faults.faults) from None
 
     def _read(self, body: bytes, query: str, variables: Mapping[str, str]) -> Any:
         """The request as JSON: the body, wherever the rule puts it, beside what path and query say."""
@@ -67,7 +77,7 @@ class RpcRoute:
             case "":
                 value: Any = {}
             case "*":
-                value = parse_json(body) if body else {}
+                value = parse_json(body)
             case field:
                 value = {field: parse_json(body)} if body else {}
         if isinstance(value, dict):  # the codec refuses anything else

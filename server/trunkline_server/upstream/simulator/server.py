@@ -91,6 +91,7 @@ class _SimulatorAnswer:
         self._request = request
         self._wait = wait
         self._open = True
+        self._silence_s = request.first_content_timeout_s
 
     @property
     def status(self) -> int:
@@ -102,12 +103,15 @@ class _SimulatorAnswer:
 
     async def blocks(self) -> AsyncIterator[bytes]:
         for block in self._reply.blocks:
-            await self._wait(block.wait_s, self._request, self._request.idle_timeout_s)
+            await self._wait(block.wait_s, self._request, self._silence_s)
             if not self._open:
                 return
             if block.data:
                 yield block.data
             await self._after(block)
+
+    def note_content(self) -> None:
+        self._silence_s = self._request.idle_timeout_s
 
     def close(self) -> None:
         """End the body: a reader that is still there gets nothing more."""
@@ -119,4 +123,4 @@ class _SimulatorAnswer:
                 ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, "The simulator broke the connection, as was asked for."
             )
         if block.then is Break.SILENT:
-            await self._wait(_FOREVER_S, self._request, self._request.idle_timeout_s)
+            await self._wait(_FOREVER_S, self._request, self._silence_s)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second attempt beside the first, for unary calls whose endpoint takes its time: who has a whole answer first serves the call.
+
+The other one is left at once: its upstream is closed, its place given back, and nothing is held against its endpoint. Where one fails, the call goes on with
+the other; where both do, with the last failure. An answer that has begun is never hedged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from trunkline_server.catalog.entry import Endpoint
+from trunkline_server.core.errors import GatewayError
+from trunkline_server.core.ports import Batch
+from trunkline_server.engine.answer import Answer
+from trunkline_server.engine.course import Course
+from trunkline_server.routing.retry import LEAST_SHARE_S
+
+OVERTAKEN: Final = 499
+"""The status of an attempt that was left because another one had its answer first."""
+
+# What one attempt has of its own.
+_OF_ATTEMPT: Final = (
+    "answer",
+    "endpoint",
+    "_begun_s",
+    "_sent_s",
+    "_patience",
+    "_retries",
+    "_probes",
+    "_queues",
+    "_tries_here",
+)
+
+
+class HedgedCourse(Course):
+    """A course that may have another attempt beside its own: a copy of it, which shares everything but what is the attempt's."""
+
+    __slots__ = ()
+
+    def fork(self) -> HedgedCourse | None:
+        """Another attempt begun beside the call's first one, at an endpoint of the same model that stands well; None where there is none, or it may not be. It
+        takes from the retry budget. The two are one call: what follows for it is in `drop_out`, `lose` and `follow`.
+        """
+        ledgers = self._ledgers
+        is_late = self._call.deadline_s - ledgers.monotonic_s() < LEAST_SHARE_S
+        has_begun = self.answer is not None and self.answer.has_begun
+        if is_late or has_begun or self._tried or not ledgers.budget.has_one():
+            return None
+        standings, model = ledgers.standings(self._plan), self.endpoint.model
+        for place, endpoint in enumerate(self._rest):
+            if endpoint.model == model and endpoint.key not in standings:
+                del self._rest[place]
+                other = copy.copy(self)
+                other.begin_beside(endpoint)
+                return other
+        return None
+
+    def begin_beside(self, endpoint: Endpoint) -> None:
+        """Begin with an endpoint, for a copy of a course whose own attempt goes on."""
+        self.endpoint, self._patience, self._tries_here = endpoint, None, 1
+        self._probes = self._queues = False
+        self._is_beside = True
+        self._begin_retry()
+        self.begin_attempt(Answer(self._call, endpoint, []))
+
+    def drop_out(self, error: GatewayError, other: HedgedCourse) -> None:
+        """The attempt failed, and the one beside it goes on."""
+        self.resume_story()
+        if self._queues:
+            self._rest.insert(0, self.endpoint)
+        self._note(error, has_begun=self.answer is not None and self.answer.has_begun)
+        self._story.pass_on(error)
+        other.resume_story()
+
+    def lose(self) -> None:
+        """The attempt beside this one had its answer first."""
+        if not self._queues:
+            self._tried.append((self.endpoint, OVERTAKEN))
+            self.resume_story()
+            self._story.end_attempt(OVERTAKEN)
+        self.leave()
+
+    def be_left(self, first: HedgedCourse | None) -> None:
+        """The caller leaves; where the first attempt (None: it failed before) is under way too, the story ends with that."""
+        if first is not None:
+            if not self._queues:
+                self.resume_story()
+                self._story.end_attempt(None)
+            first.resume_story()
+        self.leave()
+
+    def leave(self) -> None:
+        """The attempt has ended, and says nothing of its endpoint."""
+        self._end_retry()
+        self._ledgers.waits.end(self)
+        if self._probes:
+            self._probes = False
+            self._end_probe()
+
+    def follow(self, other: HedgedCourse) -> None:
+        """The call goes on with an attempt that was made beside this one, or with this one."""
+        if other is not self:
+            self.leave()
+            for name in _OF_ATTEMPT:
+                setattr(self, name, getattr(other, name))
+        self.resume_story()
+
+    def resume_story(self) -> None:
+        """The story of the call is about this attempt now."""
+        if self.answer is not None:
+            self._story.resume(self.answer, self._begun_s)
+
+
+async def hedge(
+    course: HedgedCourse, hear: Callable[[HedgedCourse], Coroutine[Any, Any, Batch]], after_s: float
+) -> Batch:
+    """All that an endpoint says: the course's, or after `after_s` seconds the one asked beside it, whose attempt is the course's then.
+
+    `hear` makes an attempt and gives the whole answer. Raises what it does, once nobody is left who could answer.
+    """
+    running: dict[asyncio.Future[Batch], HedgedCourse] = {asyncio.ensure_future(hear(course)): course}
+    beside: HedgedCourse | None = None
+    try:
+        done, _ = await asyncio.wait(running, timeout=after_s)
+        if not done:
+            beside = course.fork()
+        if beside is not None:
+            running[asyncio.ensure_future(hear(beside))] = beside
+        while True:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            # Who failed in the same moment has lost.
+            ended = min(done, key=lambda task: task.exception() is not None)
+            runner, error = running.pop(ended), ended.exception()
+            others = [*running.values()]
+            if others and isinstance(error, GatewayError):
+                runner.drop_out(error, others[0])
+                continue
+            await _leave(running)
+            running.clear()
+            for other in others:
+                other.lose()
+            course.follow(runner)
+            return ended.result()
+    finally:
+        await _leave(running)
+        if beside is not None and beside in running.values():
+            beside.be_left(course if course in running.values() else None)
+
+
+async def _leave(running: dict[asyncio.Future[Batch], HedgedCourse]) -> None:
+    """End attempts; none is under way any more then."""
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
