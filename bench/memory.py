@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 from bench.floors import TRUNKLINE, Trunkline
 from bench.gateways import BenchError, Site, Wire
 from bench.loads import find_missing
-from bench.processes import LOAD_CORE, ROOT, GatewaySite, Processes, on_core, raise_file_limit
+from bench.processes import LOAD_CORE, ROOT, GatewaySite, Processes, ended_in_order, on_core, raise_file_limit
 from bench.results import Key, Lane, Result, Samples, merge_results, summarise
 from bench.table import Table, format_terminal, format_value
 from bench.upstream import Upstream, start_upstream
@@ -97,10 +96,14 @@ def main() -> int:
     if missing:
         print("\n".join(["This cannot be measured here:", *missing]), file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_file_limit()
     samples = Samples()
-    with on_core(LOAD_CORE), tempfile.TemporaryDirectory(prefix="trunkline-memory-") as name, Processes() as processes:
+    with (
+        ended_in_order(),
+        on_core(LOAD_CORE),
+        tempfile.TemporaryDirectory(prefix="trunkline-memory-") as name,
+        Processes() as processes,
+    ):
         folder = Path(name)
         for weight in WEIGHTS if arguments.only is None else arguments.only.split(","):
             place = folder / weight

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from bench.gateways import BenchError
 from bench.measure import find_tree
@@ -183,6 +183,20 @@ class GatewaySite:
     def wait_for_output(self, pattern: str) -> str:
         """See `bench.gateways.Site`."""
         return wait_for_output(self.log, pattern, processes=self.processes, pid=self.pids[-1])
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """While it lasts SIGTERM ends this program as an exception does: what it has started is ended too. Only for the main thread."""
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(143)
 
 
 def _tied_to_this() -> Sequence[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from bench.check import wait_for_answer
 from bench.floors import Trunkline
 from bench.gateways import BURST_MODEL, PACED_MODEL, BenchError, Running, Wire
 from bench.loads import Loader, find_missing
-from bench.processes import LOAD_CORE, ROOT, GatewaySite, Processes, on_core, raise_file_limit
+from bench.processes import LOAD_CORE, ROOT, GatewaySite, Processes, ended_in_order, on_core, raise_file_limit
 from bench.upstream import Upstream, start_upstream
 
 RESULTS = ROOT / "build" / "profiles"
@@ -108,10 +107,14 @@ def main(words: Sequence[str] | None = None) -> int:
     if missing or py_spy is None:
         print("\n".join(["This cannot be profiled here:", *missing]), file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_file_limit()
     arguments.results.mkdir(parents=True, exist_ok=True)
-    with on_core(LOAD_CORE), tempfile.TemporaryDirectory(prefix="trunkline-profile-") as name, Processes() as processes:
+    with (
+        ended_in_order(),
+        on_core(LOAD_CORE),
+        tempfile.TemporaryDirectory(prefix="trunkline-profile-") as name,
+        Processes() as processes,
+    ):
         folder = Path(name)
         upstream = start_upstream(processes, folder)
         running = _start(processes, folder, upstream)

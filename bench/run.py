@@ -7,20 +7,19 @@ import argparse
 import datetime as dt
 import os
 import platform
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from bench.floors import DIRECT, ENVOY, NGINX, TRUNKLINE, list_floors
 from bench.gateways import BenchError, Gateway, find_peers
 from bench.lanes import PLANS
 from bench.loads import find_missing
 from bench.plots import draw_plots
-from bench.processes import GATEWAY_CORE, LOAD_CORE, ROOT, Processes, can_pin, on_core, raise_file_limit
+from bench.processes import GATEWAY_CORE, LOAD_CORE, ROOT, Processes, can_pin, ended_in_order, on_core, raise_file_limit
 from bench.results import Result, summarise, write_results
 from bench.stage import Stage
 from bench.table import format_markdown, format_terminal, make_tables
@@ -37,11 +36,14 @@ def main() -> int:
     if missing := find_missing():
         print("\n".join(["This cannot be measured here:", *missing]), file=sys.stderr)
         return 2
-    # Ended from outside, this still ends what it has started.
-    signal.signal(signal.SIGTERM, _stop)
     raise_file_limit()
     started_s, machine = time.monotonic(), _describe_machine()
-    with on_core(LOAD_CORE), tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder, Processes() as processes:
+    with (
+        ended_in_order(),
+        on_core(LOAD_CORE),
+        tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder,
+        Processes() as processes,
+    ):
         stage = Stage(
             plan=PLANS[arguments.plan],
             processes=processes,
@@ -129,10 +131,6 @@ def _describe_machine() -> Mapping[str, str]:
 
 def _say(text: str) -> None:
     print(f"... {text}", file=sys.stderr, flush=True)
-
-
-def _stop(_number: int, _frame: object) -> NoReturn:
-    raise SystemExit(143)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from bench.floors import TRUNKLINE, Trunkline
 from bench.gateways import PACED_MODEL, BenchError, Running, Wire
 from bench.loads import H2_CONNECTIONS, Loader, find_missing
 from bench.measure import read_cpu_s, read_rss_bytes
-from bench.processes import LOAD_CORE, ROOT, GatewaySite, Processes, on_core, raise_file_limit
+from bench.processes import LOAD_CORE, ROOT, GatewaySite, Processes, ended_in_order, on_core, raise_file_limit
 from bench.results import Result, merge_results
 from bench.trend import Trend, fit_trend
 from bench.upstream import start_upstream
@@ -187,10 +186,14 @@ def main() -> int:
     if missing := find_missing():
         print("\n".join(["This cannot be measured here:", *missing]), file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise_file_limit()
     seconds = arguments.minutes * 60
-    with on_core(LOAD_CORE), tempfile.TemporaryDirectory(prefix="trunkline-soak-") as name, Processes() as processes:
+    with (
+        ended_in_order(),
+        on_core(LOAD_CORE),
+        tempfile.TemporaryDirectory(prefix="trunkline-soak-") as name,
+        Processes() as processes,
+    ):
         folder = Path(name)
         running = _start(processes, folder)
         loaders = [Loader(wire=wire, call=call, folder=folder) for wire, call in running.calls.items()]

@@ -19,10 +19,13 @@ from bench.guard.baseline import (
     read_baselines,
     write_baselines,
 )
-from bench.guard.compare import Report, compare, format_table, report
+from bench.guard.compare import Report, compare, format_share, format_table, report
 from bench.guard.measure import CALIBRATION, measure
+from bench.guard.works import DECODING, PLANNING
 
 _PROGRAMS: Final = ("valgrind", "cc")
+_MOST_PLANNING: Final = 6
+"""How many times the decoding of a request its planning may cost."""
 
 
 def main() -> int:
@@ -47,6 +50,7 @@ def main() -> int:
         return 0
     judgement = judge(baselines[name], now, os.environ)
     print(judgement.text)
+    print(format_share(now.figures, f"{PLANNING}, instructions", f"{DECODING}, instructions", most=_MOST_PLANNING))
     return int(judgement.failed)
 
 

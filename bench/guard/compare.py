@@ -85,6 +85,11 @@ def format_table(rows: Sequence[Comparison]) -> str:
     return "\n".join(lines)
 
 
+def format_share(figures: Mapping[str, float], one: str, other: str, *, most: float) -> str:
+    """One figure as times another, in a line of text, with the most that it may be."""
+    return f"  {one} are {figures[one] / figures[other]:.2f} times {other} (at most {most:g})"
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return "-"

@@ -20,11 +20,15 @@ from bench.guard.baseline import (
     read_baselines,
     write_baselines,
 )
-from bench.guard.compare import compare, report
+from bench.guard.compare import compare, format_share, report
 from bench.guard.counted import ROOT, Counts, parse_counts
 from bench.guard.payload import CHUNK_BYTES, make_answer, make_event, make_request
-from bench.guard.works import make_works
+from bench.guard.planning import ENDPOINTS, make_planning
+from bench.guard.works import DECODING, PLANNING, make_works
 from support.toolchains import require_program
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
+from trunkline_server.app import make_codec
+from trunkline_server.jsonshape import parse_json
 
 WORKS = make_works()
 LOCAL: Mapping[str, str] = {}
@@ -213,6 +217,22 @@ def test_the_payload_is_the_one_that_was_meant() -> None:
 def test_every_work_does_something(name: str) -> None:
     """A work can be repeated, and answers the same."""
     assert WORKS[name]() == WORKS[name]()
+
+
+def test_the_plan_is_the_one_that_was_meant() -> None:
+    """All fifty endpoints may serve the request; the stable ones come first, and the ones that are out last."""
+    request = make_codec().decode(ChatCompletionRequest, parse_json(make_request(stream=True)))
+    tags = [endpoint.tag for endpoint in make_planning(request)()]
+    assert len(set(tags)) == ENDPOINTS
+    assert set(tags[-3:]) == {"p0", "p17", "p34"}
+    assert not set(tags[:40]) & {"p0", "p10", "p20", "p30", "p40"}
+
+
+def test_planning_is_told_beside_decoding() -> None:
+    """The report says how many times the decoding a plan costs, and how many it may."""
+    figures = {f"{DECODING}, instructions": 300_000.0, f"{PLANNING}, instructions": 1_050_000.0}
+    told = format_share(figures, f"{PLANNING}, instructions", f"{DECODING}, instructions", most=6)
+    assert told == f"  {PLANNING}, instructions are 3.50 times {DECODING}, instructions (at most 6)"
 
 
 @pytest.mark.slow

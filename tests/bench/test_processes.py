@@ -2,6 +2,7 @@
 """Programs are started on one core with a clean environment, what they spend is seen, and none is left behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,16 @@ import pytest
 
 from bench.gateways import BenchError
 from bench.measure import find_tree, read_cpu_s, read_rss_bytes
-from bench.processes import GATEWAY_CORE, LOAD_CORE, Processes, can_pin, find_free_port, on_core, wait_for_output
+from bench.processes import (
+    GATEWAY_CORE,
+    LOAD_CORE,
+    Processes,
+    can_pin,
+    ended_in_order,
+    find_free_port,
+    on_core,
+    wait_for_output,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the bench reads /proc")
 
@@ -105,6 +115,15 @@ def test_the_core_is_taken_for_a_time() -> None:
             assert os.sched_getaffinity(0) == ({GATEWAY_CORE} if can_pin() else before)
         assert os.sched_getaffinity(0) == ({LOAD_CORE} if can_pin() else before)
     assert os.sched_getaffinity(0) == before
+
+
+def test_sigterm_is_an_exception_for_a_time() -> None:
+    """Within the context SIGTERM leaves it as any exception does, and afterwards it does what it did before."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught, ended_in_order():
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_free_ports_are_above_the_systems() -> None:
