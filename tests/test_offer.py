@@ -8,10 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from support.fault_upstream import FaultUpstream, json_answer, stream_answer, text_chunk
+from support.fault_upstream import Answer, FaultUpstream, Hang, json_answer, stream_answer, text_chunk
 from support.gateway import offer
 from trunkline_server.app import App
 from trunkline_server.config.settings import Settings
+from trunkline_server.engine import waits
 from trunkline_server.offer import Offer
 
 LOOPBACK: dict[str, Any] = {
@@ -85,6 +86,25 @@ async def test_a_new_key_ends_a_quarantine() -> None:
                 statuses.append((await answer.json())["data"]["endpoints"][0]["status"])
         await app.stop()
     assert statuses == [-2, 0]
+
+
+async def test_a_new_way_ends_a_suspicion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits at an address that nobody answers at does not speak against the one that takes its place."""
+    monkeypatch.setattr(waits, "SUSPECT_S", 0.0)
+    body = {"model": "acme/one", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    async with FaultUpstream(Answer(steps=[Hang()], raw=True)) as upstream, aiohttp.ClientSession() as http:
+        app = App(make_settings(offer(upstream.base_url, api_key="sk-old")))
+        bound = await app.start()
+        calling = asyncio.create_task(http.post(f"{bound.http_url}/v1/chat/completions", json=body))
+        await upstream.wait_for_requests(1)
+        statuses = []
+        for key in ("sk-old", "sk-new"):
+            await app.take_over(make_settings(offer(upstream.base_url, api_key=key)))
+            async with http.get(f"{bound.http_url}/v1/models/acme/one/endpoints") as answer:
+                statuses.append((await answer.json())["data"]["endpoints"][0]["status"])
+        calling.cancel()
+        await app.stop()
+    assert statuses == [-1, 0]
 
 
 async def test_catalog_and_deployment_are_those_of_the_new_settings() -> None:

@@ -8,7 +8,7 @@ import pytest
 from support.source_tree import ROOT
 from trunkline.v1.provider_preferences_pb2 import ProviderPreferences
 from trunkline_server.catalog.query import ROUTING_VARIANTS
-from trunkline_server.engine import budget, health, sessions
+from trunkline_server.engine import budget, health, health_page, sessions
 from trunkline_server.routing import price, retry
 from trunkline_server.routing.candidates import EXCLUSION_WORDS
 from trunkline_server.routing.explain import EXCLUSION_SENTENCES
@@ -58,11 +58,11 @@ def test_every_standing_is_explained() -> None:
         *(f"`{tier}` {share:g}" for tier, share in TIER_SHARES.items()),
         f"up to {NUMBERS[MOST_ROUTED_MODELS]}",
         f"more than {sessions.MOST:,}",
-        f"{NUMBERS[health.FAILURES_TO_EJECT]} of its calls failed in a row: for {health.BASE_EJECTION_S:g} s",
-        f"{health.LONGEST_EJECTION_S:g} s at most",
-        f"one in {health.PROBE_INTERVAL_S:g} s",
-        f"a {NUMBERS[health.OUTAGE_SHARE]} or more of its calls failed within the last {health.OUTAGE_S:g} seconds",
-        f"({health.QUARANTINE_S:g} s)",
+        f"{NUMBERS[health_page.FAILURES_TO_EJECT]} of its calls failed in a row: for {health_page.BASE_EJECTION_S:g} s",
+        f"{health_page.LONGEST_EJECTION_S:g} s at most",
+        f"one in {health_page.PROBE_INTERVAL_S:g} s",
+        f"a {NUMBERS[health_page.OUTAGE_SHARE]} or more of its calls failed within the last {health_page.OUTAGE_S:g} seconds",
+        f"({health_page.QUARANTINE_S:g} s)",
         f"{health.PAUSE_S:g} s where a rate limit names none",
         f"a {NUMBERS[budget.SHARE]} of the calls under way",
         f"{NUMBERS[budget.FLOOR]} are always allowed",
@@ -78,4 +78,9 @@ def test_numbers_are_the_code_s(sentence: str) -> None:
 
 def test_times_in_words() -> None:
     """What the page calls an hour, five minutes, ten seconds and a minute is that long."""
-    assert (sessions.LIFETIME_S, health.WINDOW_S, budget.WINDOW_S, health.FORGIVEN_S) == (3600.0, 300.0, 10.0, 60.0)
+    assert (sessions.LIFETIME_S, health_page.WINDOW_S, budget.WINDOW_S, health_page.FORGIVEN_S) == (
+        3600.0,
+        300.0,
+        10.0,
+        60.0,
+    )

@@ -94,8 +94,7 @@ class App:
             # What the supervisor looks for where a worker died.
             name=str(os.getpid()),
         )
-        health = self._health = HealthBook(time.monotonic)
-        ledgers = _make_ledgers(settings, health)
+        ledgers = self._ledgers = _make_ledgers(settings)
         gateway = Engine(
             catalog=lambda: self._offer.catalog,
             deployment=lambda: self._offer.deployment,
@@ -139,7 +138,7 @@ class App:
     async def take_over(self, settings: Settings) -> None:
         """Offers from now on what other settings say. Calls under way go on as they began."""
         last, self._offer = self._offer, await self._offer.following(settings)
-        self._health.forget(last.mended(self._offer))
+        self._ledgers.forget(last.mended(self._offer))
         await last.retire(self._offer)
 
     async def retire(self) -> None:
@@ -292,8 +291,8 @@ def _make_admission(settings: Settings) -> Admission:
     )
 
 
-def _make_ledgers(settings: Settings, health: HealthBook) -> Ledgers:
-    limits = settings.limits
+def _make_ledgers(settings: Settings) -> Ledgers:
+    limits, health = settings.limits, HealthBook(time.monotonic)
     return Ledgers(
         health=health,
         waits=HeadWaits(health, time.monotonic),

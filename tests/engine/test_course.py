@@ -29,7 +29,7 @@ from trunkline_server.catalog.entry import Timeouts
 from trunkline_server.core.errors import reason_name
 from trunkline_server.core.health import EndpointStatus
 from trunkline_server.engine.budget import FLOOR
-from trunkline_server.engine.health import FAILURES_TO_EJECT, PROBE_INTERVAL_S
+from trunkline_server.engine.health_page import FAILURES_TO_EJECT, PROBE_INTERVAL_S
 
 GOOD = Play(say(*make_answer_chunks("hello there"), end=True))
 OVERLOADED = fail(ErrorReason.ERROR_REASON_PROVIDER_OVERLOADED)

@@ -24,12 +24,14 @@ from support.playbook import Hang, Play, Stage, fail, say, tiny_endpoint
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.provider_preferences_pb2 import ProviderPreferences
 from trunkline_server.catalog.entry import Timeouts
+from trunkline_server.core.call import Principal
 from trunkline_server.core.errors import GatewayError, reason_name
-from trunkline_server.core.health import EndpointStatus
+from trunkline_server.core.health import EndpointHealth, EndpointStatus
 from trunkline_server.engine.budget import FLOOR
-from trunkline_server.engine.health import FAILURES_TO_EJECT, PROBE_INTERVAL_S
+from trunkline_server.engine.health import MEASURED_S
+from trunkline_server.engine.health_page import FAILURES_TO_EJECT, OUTAGE_S, PROBE_INTERVAL_S
 from trunkline_server.engine.patience import PROBE_S
-from trunkline_server.engine.waits import SUSPECT_S
+from trunkline_server.engine.waits import SUSPECT_S, WHOLE_SUSPECT_S
 from trunkline_server.routing.retry import MOST_TRIES
 
 GOOD = Play(say(*make_answer_chunks("hello there"), end=True))
@@ -98,18 +100,132 @@ async def test_one_hurried_time_out_is_made_good() -> None:
     assert (heard.text, heard.error) == ("hello there", None)
 
 
-@pytest.mark.parametrize("deadline_s", [3.0, 5.0, 15.0])
-async def test_callers_with_little_time_find_out_too(deadline_s: float) -> None:
-    """An endpoint that used to be quick is put out by calls with any deadline, even those that end with it."""
+FIRST_A = make_request(provider=ProviderPreferences(order=["a"]))
+
+
+async def quick_stage() -> Stage:
+    """The first of two endpoints is known to be quick, and says nothing from now on."""
     stage = Stage(a=[GOOD], b=[GOOD])
-    request = make_request(provider=ProviderPreferences(order=["a"]))
     for _ in range(60):
-        await stage.listen(make_call(request, deadline_s=stage.now_s + 60))
+        await stage.listen(make_call(FIRST_A, deadline_s=stage.now_s + 60))
         stage.now_s += 0.1
     silence(stage, "a")
-    for _ in range(FAILURES_TO_EJECT):
-        await stage.listen(make_call(request, deadline_s=stage.now_s + deadline_s))
+    return stage
+
+
+@pytest.mark.parametrize("deadline_s", [3.0, 5.0, 15.0])
+@pytest.mark.parametrize(
+    ("callers", "within_s"), [pytest.param(2, 0.0, id="two"), pytest.param(1, OUTAGE_S, id="one alone, later")]
+)
+async def test_callers_with_little_time_find_out_too(deadline_s: float, callers: int, within_s: float) -> None:
+    """An endpoint that used to be quick is put out by calls with any deadline, even those that end with it: by one caller's alone after half a minute."""
+    stage = await quick_stage()
+    heard_s = stage.now_s
+    for number in range(FAILURES_TO_EJECT):
+        if number == FAILURES_TO_EJECT - 1:
+            stage.now_s = max(stage.now_s, heard_s + within_s)
+        caller = Principal(name=f"caller {number % callers}")
+        await stage.listen(make_call(FIRST_A, deadline_s=stage.now_s + deadline_s, principal=caller))
     assert status_of(stage, "a") is EndpointStatus.OUT
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_one_callers_hurry_is_not_held_against_an_endpoint(streamed: bool) -> None:
+    """Its long prompts with short deadlines take no endpoint from the others, who call less often than it."""
+    stage = await quick_stage()
+    for _ in range(2 * FAILURES_TO_EJECT):
+        await stage.listen(make_call(FIRST_A, deadline_s=stage.now_s + 2.1, streamed=streamed))
+    assert status_of(stage, "a") is not EndpointStatus.OUT
+
+
+async def test_a_silence_in_which_others_were_answered() -> None:
+    """It says nothing of the endpoint, however many callers had no time to wait longer."""
+    stage = await quick_stage()
+    for number in range(2 * FAILURES_TO_EJECT):
+        stage.upstreams["a"].plays[:] = [Play(partial(be_silent_beside_others, stage), head=False)]
+        await stage.listen(make_call(FIRST_A, deadline_s=stage.now_s + 3, principal=Principal(name=str(number))))
+    assert status_of(stage, "a") is EndpointStatus.WELL
+
+
+def be_silent_beside_others(stage: Stage) -> None:
+    """Says nothing to this call, and answers another one meanwhile."""
+    stage.now_s += 1.0
+    stage.ledgers.health.note_content(KEY_A, first_token_s=0.5)
+    be_silent(stage, "a")
+
+
+async def leave_after(stage: Stage, left_s: float, **fields: object) -> bool:
+    """A caller's patience has its end. Whether it was served before."""
+    call = make_call(deadline_s=stage.now_s + 600, **fields)
+    running = asyncio.create_task(stage.listen(call))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    if was_served := running.done():
+        return was_served
+    stage.now_s += left_s
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return False
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_callers_who_leave_find_out_too(streamed: bool) -> None:
+    """A silence that is long for the endpoint is held against it though the client did not wait for any time-out."""
+    stage = await quick_stage()
+    stage.upstreams["a"].plays[:] = [Play(Hang(), head=False)]
+    served = [await leave_after(stage, 8.0, streamed=streamed, request=FIRST_A) for _ in range(10)]
+    assert served == [False] * FAILURES_TO_EJECT + [True] * FAILURES_TO_EJECT
+
+
+async def test_a_caller_who_leaves_in_a_pause_says_nothing_more() -> None:
+    """The failure before it was told; no attempt is under way."""
+    stage = Stage(a=[GOOD])
+    await stage.listen(make_call())
+    stage.upstreams["a"].plays[:] = [Play(fail(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE), head=False)]
+    object.__setattr__(stage.ledgers, "sleep", lambda _: asyncio.Event().wait())
+    await leave_after(stage, 20.0)
+    stage.now_s += MEASURED_S
+    health = stage.ledgers.health.snapshot().endpoints[KEY_A]
+    assert (health.requests, health.success_rate) == (2, 0.5)
+
+
+@pytest.mark.parametrize("left_s", [0.5, 3.0, 8.0, 11.0])
+async def test_a_dead_endpoint_is_probed_rarely_by_callers_who_leave(left_s: float) -> None:
+    """However short their patience: nearly all others are served elsewhere."""
+    stage = Stage(a=[Play(Hang(), head=False)], b=[GOOD])
+    for _ in range(FAILURES_TO_EJECT):
+        stage.ledgers.health.note_failure(KEY_A, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE)
+    served = 0
+    for _ in range(60):
+        stage.now_s += 1.0
+        served += await leave_after(stage, left_s)
+    probes = stage.log.count("a: sent")
+    assert (probes + served, probes <= 2 * (stage.now_s / PROBE_INTERVAL_S + 1)) == (60, True)
+    assert served >= (40 if left_s < PROBE_S else 25)
+
+
+@pytest.mark.parametrize("usual_s", [None, 5.0])
+async def test_an_endpoint_is_brought_back_however_long_its_answers_take(usual_s: float | None) -> None:
+    """Whole answers take longer than a first probe waits, since nothing is known of it or it has become slower: later ones wait longer."""
+    stage = Stage(a=[GOOD], b=[GOOD])
+    if usual_s is not None:
+        stage.ledgers.health.note_success(KEY_A, latency_s=usual_s, first_token_s=None, completion_tokens=5)
+    stage.upstreams["a"].plays[:] = [Play(partial(take, stage, 45.0), *GOOD.steps, head=False)]
+    for _ in range(FAILURES_TO_EJECT):
+        stage.ledgers.health.note_failure(KEY_A, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE)
+    for _ in range(20):
+        stage.now_s += PROBE_INTERVAL_S
+        heard = await stage.listen(make_call(deadline_s=stage.now_s + 600, streamed=False))
+        assert heard.text == "hello there"
+    assert status_of(stage, "a") is not EndpointStatus.OUT
+
+
+def take(stage: Stage, needed_s: float) -> None:
+    """Answers whole after so long, where it is given the time."""
+    given_s = stage.upstreams["a"].requests[-1].first_byte_timeout_s
+    stage.now_s += min(needed_s, given_s)
+    if needed_s > given_s:
+        raise fail(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT)
 
 
 async def test_a_probe_is_short() -> None:
@@ -138,6 +254,28 @@ async def test_a_silent_provider_is_left_alone_before_its_time_out() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
     stage.now_s += 1.0
     assert KEY_A not in stage.ledgers.waits.snapshot().endpoints
+
+
+@pytest.mark.parametrize(("usual_s", "suspect_s"), [(0.5, SUSPECT_S), (20.0, 40.0), (None, WHOLE_SUSPECT_S)])
+async def test_whole_answers_that_do_not_come_make_suspect(usual_s: float | None, suspect_s: float) -> None:
+    """Later where they usually take longer, or nothing is known; what the endpoint answers meanwhile ends it."""
+    stage = Stage(a=[Play(Hang(), head=False)], b=[GOOD])
+    health, waits = stage.ledgers.health, stage.ledgers.waits
+    if usual_s is not None:
+        health.note_success(KEY_A, latency_s=usual_s, first_token_s=None, completion_tokens=5)
+        health.snapshot()
+    waiting = asyncio.create_task(stage.listen(make_call(deadline_s=1_000.0, streamed=False)))
+    await asyncio.sleep(0.01)
+    stage.now_s = suspect_s * 0.9
+    assert not waits.snapshot().endpoints.get(KEY_A, EndpointHealth()).unstable
+    stage.now_s = suspect_s * 1.1
+    assert waits.snapshot().endpoints[KEY_A].unstable
+    assert (await stage.listen(make_call(deadline_s=1_000.0, streamed=False))).text == "hello there"
+    assert stage.log == ["a: sent", "b: sent", "b: left"]
+    health.note_success(KEY_A, latency_s=0.5, first_token_s=None, completion_tokens=5)
+    stage.now_s += 1.0
+    assert not waits.snapshot().endpoints[KEY_A].unstable
+    waiting.cancel()
 
 
 async def test_a_model_that_thinks_is_not_suspect() -> None:
@@ -221,6 +359,25 @@ async def test_a_pause_keeps_no_retry_from_others() -> None:
     refused = [call.error for call in heard if call.reason == ErrorReason.ERROR_REASON_TEMPORARILY_UNAVAILABLE]
     assert [len(error.attempts) for error in refused if error is not None] == [1, 1]
     assert len(stage.upstreams["a"].requests) == 2 * FLOOR + 2
+
+
+async def test_who_leaves_in_a_pause_has_seen_a_failure() -> None:
+    """The record has the attempt that failed before, with its status, and nothing that was cut."""
+    stage = Stage(a=[Play(fail(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE), head=False)])
+    pausing = asyncio.Event()
+
+    async def pause(pause_s: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    object.__setattr__(stage.ledgers, "sleep", pause)
+    calling = asyncio.create_task(stage.listen(make_call()))
+    await pausing.wait()
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    [record] = stage.records
+    assert (record.status, [attempt.status for attempt in record.tries]) == ("cancelled", [502])
+    assert [failure.provider for failure in record.attempts] == ["a"]
 
 
 async def test_a_call_ends_however_it_ends() -> None:

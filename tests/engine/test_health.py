@@ -16,6 +16,7 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import ERROR_SHAPES
 from trunkline_server.core.health import EndpointHealth
 from trunkline_server.engine import health as rules
+from trunkline_server.engine import health_page as page_rules
 from trunkline_server.engine.health import BLAMES, Blame
 from trunkline_server.routing.health import EMPTY_HEALTH, Standing
 
@@ -229,7 +230,7 @@ def test_a_flapping_endpoint_changes_its_state_rarely(works: list[bool]) -> None
     returns = [at_s for at_s, is_out in changes if not is_out]
     ejections = [at_s for at_s, is_out in changes if is_out]
     for moments in (returns, ejections):
-        assert all(later - earlier >= rules.PROBE_INTERVAL_S for earlier, later in pairwise(moments))
+        assert all(later - earlier >= page_rules.PROBE_INTERVAL_S for earlier, later in pairwise(moments))
 
 
 @pytest.mark.parametrize(("in_service_s", "length_s"), [(0, 120), (59, 120), (60, 90), (120, 60), (180, 30), (9e4, 30)])
@@ -342,8 +343,8 @@ def test_a_refused_key_is_quarantined_and_never_ejected(story: Story) -> None:
     """For a minute, however often; the endpoint itself may be well."""
     story.fail(50, KEY_REFUSED)
     assert (story.standing, story.health.ejected_until_s, story.health.requests) == (Standing.COOLING, None, 0)
-    assert story.health.cooling_until_s == story.clock.now_s + rules.QUARANTINE_S
-    story.wait(rules.QUARANTINE_S)
+    assert story.health.cooling_until_s == story.clock.now_s + page_rules.QUARANTINE_S
+    story.wait(page_rules.QUARANTINE_S)
     assert story.standing is Standing.WELL
 
 

@@ -8,6 +8,7 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.catalog.entry import EndpointKey
 from trunkline_server.core.health import EndpointHealth, EndpointStatus
 from trunkline_server.engine import health as rules
+from trunkline_server.engine import health_page as page_rules
 from trunkline_server.routing.health import EMPTY_HEALTH, Standing
 
 MANY: list[EndpointKey] = [("acme/one", f"p{number}") for number in range(3_000)]
@@ -54,7 +55,7 @@ def test_endpoints_whose_trouble_lasts_are_not_looked_at(story: Story) -> None:
     ("reason", "times", "wait_s", "passes_s", "then"),
     [
         pytest.param(LIMITED, 1, 60.0, 60.0, EndpointStatus.WELL, id="cooling"),
-        pytest.param(BROKEN, 1, None, rules.OUTAGE_S + 5, EndpointStatus.WELL, id="unstable"),
+        pytest.param(BROKEN, 1, None, page_rules.OUTAGE_S + 5, EndpointStatus.WELL, id="unstable"),
     ],
 )
 def test_one_snapshot_looks_at_few_of_many(
@@ -70,8 +71,8 @@ def test_one_snapshot_looks_at_few_of_many(
 
 def test_the_ones_that_are_due_for_a_probe_are_found(story: Story) -> None:
     """Of thousands that are out each is due soon after its 15 seconds."""
-    trouble(story, BROKEN, rules.FAILURES_TO_EJECT)
-    story.wait(rules.PROBE_INTERVAL_S)
+    trouble(story, BROKEN, page_rules.FAILURES_TO_EJECT)
+    story.wait(page_rules.PROBE_INTERVAL_S)
     look_again(story, len(MANY) // rules.MOST_SHOWN + 1)
     assert all(health.probe_due for health in story.book.snapshot().endpoints.values())
 
@@ -93,6 +94,30 @@ def test_a_changed_endpoint_is_a_new_one(story: Story, reason: ErrorReason.Value
     assert story.health.ejected_until_s is None
     story.fail(1, reason)
     assert story.standing is not Standing.WELL
+
+
+def test_calls_of_before_a_change_say_nothing(story: Story) -> None:
+    """They were under way when the endpoint became another one: neither their failures nor their answers count; those of later calls do."""
+    story.book.forget([KEY])
+    changed_s = story.clock.now_s
+    before = story.book.snapshot()
+    story.wait(20)
+    for caller in "abcdef":
+        story.book.note_failure(KEY, BROKEN, began_s=changed_s - 1)
+        story.book.note_silence(KEY, caller, began_s=changed_s - 1)
+    story.succeed(latency_s=30)
+    story.book.note_content(KEY, first_token_s=30)
+    assert story.book.snapshot() is before
+    for _ in range(page_rules.FAILURES_TO_EJECT):
+        story.book.note_failure(KEY, BROKEN, began_s=changed_s + 1)
+    assert story.standing is Standing.OUT
+
+
+def test_what_is_remembered_of_changes_is_bounded(story: Story) -> None:
+    """However many endpoints come and go."""
+    for number in range(rules.MOST_ENDPOINTS + 5):
+        story.book.forget([("acme/one", str(number))])
+    assert len(story.book._changed_s) == rules.MOST_ENDPOINTS
 
 
 def test_to_forget_nothing_changes_nothing(story: Story) -> None:

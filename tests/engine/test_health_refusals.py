@@ -4,7 +4,7 @@
 import pytest
 
 from support.health_story import KEY, KEY_REFUSED, Story
-from trunkline_server.engine import health as rules
+from trunkline_server.engine import health_page as page_rules
 from trunkline_server.routing.health import Standing
 
 
@@ -26,11 +26,11 @@ def test_one_refusal_changes_nothing(story: Story) -> None:
 def test_refusals_in_a_row_are_counted_however_rare_calls_are(story: Story) -> None:
     """Snapshots between them do not forget the first; after a quarantine one is enough for the next."""
     story.fail(1, KEY_REFUSED)
-    story.wait(rules.WINDOW_S - 1)
+    story.wait(page_rules.WINDOW_S - 1)
     assert story.standing is Standing.WELL
     story.fail(1, KEY_REFUSED)
     assert story.standing is Standing.COOLING
-    story.wait(rules.QUARANTINE_S)
+    story.wait(page_rules.QUARANTINE_S)
     assert story.standing is Standing.WELL
     story.fail(1, KEY_REFUSED)
     assert story.standing is Standing.COOLING
@@ -55,7 +55,7 @@ def test_content_ends_a_row_of_refusals(story: Story) -> None:
 
 
 def test_a_probe_that_showed_nothing_is_given_back(story: Story) -> None:
-    """The next call may probe at once; where nothing is ejected it changes nothing."""
+    """The next call may probe at once, which is not given back again in the time of a probe; where nothing is ejected it changes nothing."""
     before = story.book.snapshot()
     story.book.give_back_probe(KEY)
     assert story.book.snapshot() is before
@@ -65,3 +65,6 @@ def test_a_probe_that_showed_nothing_is_given_back(story: Story) -> None:
     assert story.standing is Standing.OUT
     story.book.give_back_probe(KEY)
     assert story.standing is Standing.DUE
+    story.book.begin_probe(KEY)
+    story.book.give_back_probe(KEY)
+    assert story.standing is Standing.OUT

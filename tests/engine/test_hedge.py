@@ -2,8 +2,10 @@
 """A second attempt beside the first: who has an answer first serves the call, the other one is left without a trace but in the record and the route."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -13,11 +15,19 @@ from support.fault_calls import Client
 from support.fault_upstream import Answer, FaultUpstream, Pause, json_answer
 from support.fault_upstream import Hang as Silence
 from support.gateway import running_gateway
-from support.playbook import Hang, Heard, Play, Stage, fail, say, tiny_endpoint
+from support.playbook import Hang, Heard, Play, Stage, TinyDialect, fail, say, tiny_endpoint
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline.v1.provider_preferences_pb2 import ProviderPreferences
+from trunkline_server.catalog.entry import Endpoint
+from trunkline_server.core.health import EndpointStatus
+from trunkline_server.dialects.base import RenderedRequest
+from trunkline_server.engine.answer import Answer as CallAnswer
 from trunkline_server.engine.budget import FLOOR
-from trunkline_server.engine.hedge import OVERTAKEN
+from trunkline_server.engine.budget import WINDOW_S as RETRIES_WINDOW_S
+from trunkline_server.engine.health_page import FAILURES_TO_EJECT, OUTAGE_S, PROBE_INTERVAL_S
+from trunkline_server.engine.hedge import OVERTAKEN, HedgedCourse
+from trunkline_server.engine.record import CallStory
 
 GOOD = Play(say(*make_answer_chunks("hello there"), end=True))
 SLOW = Play(Hang(), head=False)
@@ -146,6 +156,142 @@ async def test_the_second_one_fails() -> None:
     await asyncio.gather(calling, return_exceptions=True)
     [record] = stage.records
     assert [(attempt.provider, attempt.status) for attempt in record.tries] == [("B", 503), ("A", None)]
+
+
+async def leave_after(stage: Stage, steps: int) -> None:
+    """One call at two endpoints, whose caller leaves so many steps of the loop after the second one began to answer."""
+    answering = asyncio.Event()
+    stage.upstreams["b"].plays[:] = [Play(answering.set, *GOOD.steps)]
+    calling = asyncio.create_task(listen(stage))
+    await answering.wait()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_who_leaves_at_any_moment_leaves_nothing(steps: int) -> None:
+    """The retry is given back, and both attempts are told of, also where the caller leaves while the slower one is left."""
+    stage = make_stage(a=[SLOW], b=[GOOD])
+    for _ in range(FLOOR):
+        await leave_after(stage, steps)
+        stage.now_s += 20.0
+    assert stage.ledgers.budget.has_one()
+    assert [sorted(attempt.provider for attempt in record.tries) for record in stage.records] == [["A", "B"]] * FLOOR
+    assert stage.log.count("a: left") == stage.log.count("b: left") == FLOOR
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """While it lasts only what nobody holds is freed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def courses() -> int:
+    """How many calls are in memory."""
+    return sum(isinstance(thing, HedgedCourse) for thing in gc.get_objects())
+
+
+def break_down() -> None:
+    """Fails with an error of its own, as providers do."""
+    raise fail(UNAVAILABLE)
+
+
+@pytest.mark.parametrize("after_s", [AFTER_S, 60.0])
+@pytest.mark.parametrize("play", [Play(break_down), Play(break_down, head=False)])
+async def test_a_failure_made_good_is_not_kept(play: Play, after_s: float) -> None:
+    """A call that fell back is freed with its end: no error holds it."""
+    with no_collection():
+        before = courses()
+        for _ in range(3):
+            await listen(make_stage(after_s, a=[play], b=[GOOD]))
+        assert courses() == before
+
+
+async def test_a_probe_that_lost_was_one() -> None:
+    """An endpoint that is out and hangs is not asked first again until the next probe is due."""
+    stage = make_stage(a=[SLOW], b=[GOOD], c=[GOOD])
+    for _ in range(FAILURES_TO_EJECT):
+        stage.ledgers.health.note_failure((MODEL, "a"), UNAVAILABLE)
+    stage.now_s = PROBE_INTERVAL_S
+    for _ in range(3):
+        heard = await listen(stage)
+        assert heard.text == "hello there"
+    assert stage.log.count("a: sent") == 1
+
+
+@pytest.mark.parametrize(
+    ("usual_s", "silent_s", "status"),
+    [
+        pytest.param(0.5, 5.0, EndpointStatus.OUT, id="it is known to be quick"),
+        pytest.param(0.5, 1.9, EndpointStatus.WELL, id="not for long"),
+        pytest.param(5.0, 15.0, EndpointStatus.WELL, id="it often takes long"),
+    ],
+)
+async def test_an_endpoint_that_hangs_is_found_out(usual_s: float, silent_s: float, status: EndpointStatus) -> None:
+    """By its silence, though another one always answers before any time-out."""
+    stage = make_stage(a=[SLOW], b=[GOOD])
+    stage.ledgers.health.note_success((MODEL, "a"), latency_s=usual_s, first_token_s=None, completion_tokens=5)
+    stage.now_s = OUTAGE_S
+    for _ in range(FAILURES_TO_EJECT):
+        stage.upstreams["b"].plays[:] = [Play(stage.wait_until(stage.now_s + silent_s), *GOOD.steps)]
+        assert (await listen(stage)).text == "hello there"
+        stage.now_s += RETRIES_WINDOW_S
+    assert stage.ledgers.health.snapshot().endpoints[(MODEL, "a")].status == status
+
+
+class Plain(TinyDialect):
+    """A dialect whose providers do not take a parameter."""
+
+    def render_request(self, request: ChatCompletionRequest, endpoint: Endpoint, *, stream: bool) -> RenderedRequest:
+        """The request, without it."""
+        return replace(super().render_request(request, endpoint, stream=stream), dropped=(f"top_{endpoint.tag}",))
+
+
+@pytest.mark.parametrize(
+    ("plays", "unsent"),
+    [
+        pytest.param({"a": [GOOD]}, "top_a", id="it answers"),
+        pytest.param({"a": [SLOW], "b": [GOOD]}, "top_b", id="the second answers"),
+        pytest.param({"a": [Play(fail(UNAVAILABLE))]}, "top_a", id="it fails"),
+        pytest.param({"a": [Play(say(make_text_chunk("a")), fail(UNAVAILABLE))]}, "top_a", id="it breaks off"),
+    ],
+)
+async def test_the_record_names_what_was_not_sent(plays: dict[str, list[Play]], unsent: str) -> None:
+    """That of the last attempt, however it ended."""
+    stage = make_stage(**plays)
+    stage.engine._dialects = {Plain.name: Plain()}
+    await listen(stage)
+    assert [record.unsent for record in stage.records] == [(unsent,)]
+
+
+@pytest.mark.parametrize("second_fails_first", [True, False])
+async def test_hurry_is_counted_wherever_it_was(second_fails_first: bool) -> None:
+    """Time-outs of both attempts that the call's own hurry made are two: what follows takes from the budget."""
+    stage = make_stage(a=[SLOW], b=[SLOW], c=[GOOD])
+    call = make_call(streamed=False, deadline_s=20.0)
+    story, plan = CallStory(call, lambda: stage.now_s), stage.engine.prepare(call.request, call.principal, None)()
+    timeout = fail(ErrorReason.ERROR_REASON_PROVIDER_TIMEOUT)
+    with HedgedCourse(call, plan, story, stage.ledgers) as course:
+        answer = CallAnswer(call, course.endpoint, [])
+        course.begin_attempt(answer)
+        course.begin_sending()
+        beside = course.fork()
+        assert beside is not None
+        beside.begin_sending()
+        stage.now_s = 16.0
+        first, last = (beside, course) if second_fails_first else (course, beside)
+        first.drop_out(timeout, last)
+        course.follow(last)
+        for _ in range(FLOOR):
+            stage.ledgers.budget.take()
+        assert not await course.go_on(timeout, answer)
 
 
 @asynccontextmanager

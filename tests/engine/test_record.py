@@ -308,9 +308,12 @@ def test_a_record_goes_to_every_keeper() -> None:
 def test_a_record_names_what_the_last_provider_did_not_get() -> None:
     """Parameters that the last endpoint was asked without stand in the record; those of an earlier one do not."""
     story = CallStory(make_call(), Clock())
-    story.leave_out(["route"])
-    story.leave_out(["messages.reasoning"])
+    for unsent in (("route",), ("messages.reasoning",)):
+        answer = Answer(make_call(), ENDPOINT, [])
+        answer.unsent = unsent
+        story.begin_attempt(answer)
     assert story.end().unsent == ("messages.reasoning",)
+    assert CallStory(make_call(), Clock()).end().unsent == ()
 
 
 def test_exclusions_are_bounded() -> None:

@@ -20,7 +20,7 @@ from support.fault_gateway import SPARE_TEXT, answer_well, refusing_port
 from support.fault_upstream import Answer, FaultUpstream, Hang, Reset, Script, json_answer
 from support.gateway import running_gateway
 from trunkline_server.engine.budget import FLOOR
-from trunkline_server.engine.health import BASE_EJECTION_S, FAILURES_TO_EJECT, PROBE_INTERVAL_S
+from trunkline_server.engine.health_page import BASE_EJECTION_S, FAILURES_TO_EJECT, PROBE_INTERVAL_S
 
 MODEL = "acme/one"
 PROVIDERS = ("first", "second", "third")

@@ -29,6 +29,7 @@ from trunkline_server.core.errors import GatewayError, reason_name
 from trunkline_server.core.ports import UpstreamAnswer, UpstreamRequest
 from trunkline_server.upstream.auth import Secret
 from trunkline_server.upstream.http import HttpUpstream
+from trunkline_server.upstream.wire import Connector
 
 KEY = "sk-canary-1234"
 BODY = b'{"model":"x"}'
@@ -376,6 +377,24 @@ async def test_a_stale_connection_costs_nothing(opened: list[HttpUpstream]) -> N
         assert len(server.requests) == 3
         assert await failure(upstream) == "PROVIDER_UNAVAILABLE"
         assert len(server.requests) == 5
+
+
+async def test_a_large_body_goes_to_the_new_connection_whole(
+    opened: list[HttpUpstream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F09: also where the new connection takes longer to open than a body is kept for a connection that works."""
+    stale, body, connect_late = Answer(raw=True, steps=[Reset()]), b"x" * 10_000, Connector.open
+
+    async def open_late(self: Connector, target: Any, timeout_s: float) -> Any:
+        await asyncio.sleep(1.2)
+        return await connect_late(self, target, timeout_s)
+
+    async with FaultUpstream(json_answer({}), stale, json_answer({"n": 2})) as server:
+        upstream = connect(opened, server.base_url)
+        await read_all(upstream)
+        monkeypatch.setattr(Connector, "open", open_late)
+        assert await read_all(upstream, body=body) == (200, b'{"n":2}')
+        assert server.requests[-1].body == body
 
 
 async def test_several_stale_connections_cost_nothing(opened: list[HttpUpstream]) -> None:

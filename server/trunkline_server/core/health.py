@@ -37,7 +37,8 @@ class EndpointHealth:
     `requests` counts finished attempts; `success_rate` is 0 to 1; `latency_s` is the time to the end of an answer, `first_token_s` to its first content,
     `throughput_tps` tokens a second after that. None: nothing was measured. `unstable`: a significant share failed within the last 30 s.
     `ejected_until_s` and `cooling_until_s` are moments of the monotonic clock, None: never; an ejection whose time is over still
-    needs a success to be forgotten. `probe_due` says that an ejected endpoint may be tried once.
+    needs a success to be forgotten. `probe_due` says that an ejected endpoint may be tried once; `ejections` is how often in a row it was ejected, 0: it is not.
+    While it is, its times are those of before, where it has answered nobody since.
     """
 
     requests: int = 0
@@ -47,6 +48,7 @@ class EndpointHealth:
     throughput_tps: Percentiles | None = None
     unstable: bool = False
     ejected_until_s: float | None = None
+    ejections: int = 0
     probe_due: bool = False
     cooling_until_s: float | None = None
 

@@ -34,7 +34,8 @@ class Answer:
     endpoint had said, None: nothing.
 
     `upstream_id` and `service_tier` are what the provider calls its answer and says it served, "" until it does. `finish_reason` and
-    `native_finish_reason` are those of the first choice that ended. `images_made` counts the images so far.
+    `native_finish_reason` are those of the first choice that ended. `images_made` counts the images so far. `unsent` are the parameters of the request that the
+    endpoint is asked without, which its provider does not take.
     """
 
     def __init__(self, call: Call, endpoint: Endpoint, held: Batch, beginning: Beginning | None = None) -> None:
@@ -48,6 +49,7 @@ class Answer:
         self.finish_reason = _NO_FINISH
         self.native_finish_reason = ""
         self.images_made = 0
+        self.unsent: tuple[str, ...] = ()
         self._request = call.request
         self._hides_reasoning = _hides_reasoning(call)
         self._held = held

@@ -23,12 +23,13 @@ from trunkline_server.core.ports import Batch, UpstreamAnswer
 from trunkline_server.engine.answer import Answer
 from trunkline_server.engine.ledgers import Ledgers
 from trunkline_server.engine.limits import RETRY_AFTER_S
-from trunkline_server.engine.patience import LONG_SILENCE_S, Patience, allow
+from trunkline_server.engine.patience import Patience, allow
 from trunkline_server.engine.record import CallStory
 from trunkline_server.engine.seam import Beginning, ask_to_go_on
 from trunkline_server.routing.explain import describe_route
 from trunkline_server.routing.plan import Plan
 from trunkline_server.routing.retry import (
+    LEAST_SHARE_S,
     MOST_TRIES_AT_ONE,
     ROUNDING_S,
     GiveUp,
@@ -100,8 +101,8 @@ class Course:
     ) -> None:
         self._end_retry()
         self._ledgers.waits.end(self)
-        if self._probes and kind in _LEAVING:
-            self._end_probe()
+        if kind in _LEAVING:
+            self._break_off()
         self._ledgers.budget.end_call()
 
     def begin_attempt(self, answer: Answer) -> None:
@@ -122,8 +123,8 @@ class Course:
         """The endpoint is asked from now on. Returns how long it may be silent."""
         call, ledgers, endpoint = self._call, self._ledgers, self.endpoint
         self._sent_s = now_s = ledgers.monotonic_s()
-        if call.streamed and endpoint.most_concurrent is None:
-            ledgers.waits.begin(self, endpoint.key, now_s)
+        if endpoint.most_concurrent is None:
+            ledgers.waits.begin(self, endpoint.key, now_s, streamed=call.streamed)
         patience = self._patience = allow(
             endpoint,
             self._plan.health.of(endpoint),
@@ -154,17 +155,18 @@ class Course:
         async with ledgers.limits.admit(self.endpoint, until_s):
             self._queues = False
             self._sent_s = ledgers.monotonic_s()
-            if self._call.streamed:
-                ledgers.waits.begin(self, self.endpoint.key, self._sent_s)
+            ledgers.waits.begin(self, self.endpoint.key, self._sent_s, streamed=self._call.streamed)
             async with sending as answer:
                 yield answer
 
     def succeed(self, answer: Answer, last: Batch) -> None:
         """The answer is whole; `last` is its last chunk."""
+        self._probes, self._patience = False, None
         call, endpoint, ledgers, story = self._call, self.endpoint, self._ledgers, self._story
         story.succeed()
         if answer.finish_reason == _FAILED:
-            ledgers.health.note_failure(endpoint.key, ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE)
+            reason = ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE
+            ledgers.health.note_failure(endpoint.key, reason, began_s=self._sent_s)
         else:
             self._measure(last[0].usage.completion_tokens)
             if call.session_id:
@@ -215,13 +217,14 @@ class Course:
             self._held_back = step.held_back
             self._is_turned_down = not answer.has_begun and self.beginning is not None and _speaks_of_request(error)
             return False
+        # Before the pause, in which the caller may leave: the record has the failure then.
+        self._story.pass_on(error)
         if isinstance(step, TryAgain):
             # The budget is asked again and taken from after the pause: a call that waits keeps no retry from others.
             await ledgers.sleep(step.after_s)
             if not ledgers.budget.has_one():
                 self._held_back = True
                 return False
-        self._story.pass_on(error)
         if answer.has_begun:
             self._broken = (self.endpoint.provider.name, error.reason, error.message, error.retry_after_s)
             self.beginning = answer.break_off(error.shape.error_type)
@@ -282,6 +285,7 @@ class Course:
         ledgers, endpoint = self._ledgers, self.endpoint
         ledgers.waits.end(self)
         probed, self._probes = self._probes, False
+        patience, self._patience = self._patience, None
         self._has_no_place = self._queues
         if self._queues:  # it was never asked
             self._queues = False
@@ -290,38 +294,42 @@ class Course:
                 ledgers.health.give_back_probe(endpoint.key)
             return
         self._tried.append((endpoint, error.shape.http_status))
-        if not self._blames_nobody(error, has_begun=has_begun):
-            ledgers.health.note_failure(
-                endpoint.key, _TIMEOUT if error.reason == _DEADLINE else error.reason, error.retry_after_s
-            )
+        if error.reason in (_TIMEOUT, _DEADLINE) and patience is not None and not error.is_chance:
+            self._note_time_out(error, patience, has_begun=has_begun)
+        elif not error.is_chance:
+            ledgers.health.note_failure(endpoint.key, error.reason, error.retry_after_s, began_s=self._sent_s)
 
-    def _blames_nobody(self, error: GatewayError, *, has_begun: bool) -> bool:
-        """Whether a failure says nothing of the endpoint, being one of chance, or of time."""
-        if error.is_chance:
-            return True
-        patience, silent_s = self._patience, self._ledgers.monotonic_s() - self._sent_s
-        if error.reason not in (_TIMEOUT, _DEADLINE) or patience is None:
-            return False
+    def _note_time_out(self, error: GatewayError, patience: Patience, *, has_begun: bool) -> None:
+        """Whose time it was that ended decides whom the silence speaks of: a time-out of the provider's own always of the endpoint."""
+        health, silent_s = self._ledgers.health, self._ledgers.monotonic_s() - self._sent_s
         if has_begun:
             # How long an answer takes from then on depends on who reads it.
-            return error.reason == _DEADLINE or silent_s + ROUNDING_S >= self.endpoint.provider.timeouts.total_s
-        if error.reason == _DEADLINE:
-            # The caller's own time is over. Those who have little would never find out that an endpoint is dead which used to be quick.
-            return not patience.is_far_beyond(silent_s)
-        if silent_s + ROUNDING_S < patience.share_s:
-            return False
-        self._hurries += 1
-        return not patience.is_telling(silent_s)
+            if error.reason == _DEADLINE or silent_s + ROUNDING_S >= self.endpoint.provider.timeouts.total_s:
+                return
+        elif error.reason == _DEADLINE or silent_s + ROUNDING_S >= patience.share_s:
+            self._hurries += error.reason != _DEADLINE
+            self._note_hurry(patience, silent_s)
+            return
+        health.note_failure(self.endpoint.key, _TIMEOUT, error.retry_after_s, began_s=self._sent_s)
+
+    def _note_hurry(self, patience: Patience, silent_s: float) -> None:
+        """The call has no more time for the endpoint, which has said nothing."""
+        if patience.is_telling(silent_s):
+            self._ledgers.health.note_silence(self.endpoint.key, self._call.principal.name, began_s=self._sent_s)
 
     def _begin_retry(self) -> None:
         self._ledgers.budget.take()
         self._retries = True
 
-    def _end_probe(self) -> None:
-        """The caller leaves. Where the endpoint had no time to show anything, another call may probe it."""
-        ledgers = self._ledgers
-        if self._queues or ledgers.monotonic_s() - self._sent_s < LONG_SILENCE_S:
-            ledgers.health.give_back_probe(self.endpoint.key)
+    def _break_off(self) -> None:
+        """The attempt under way, if there is one, is left before its end. Where it had no time to show anything, another call may be the probe that it was."""
+        health, patience, key = self._ledgers.health, self._patience, self.endpoint.key
+        probed, self._probes, self._patience = self._probes, False, None
+        silent_s = self._ledgers.monotonic_s() - self._sent_s
+        if probed and (self._queues or silent_s < LEAST_SHARE_S):
+            health.give_back_probe(key)
+        elif patience is not None and not self._queues and self.answer is not None and not self.answer.has_begun:
+            self._note_hurry(patience, silent_s)
 
     def _end_retry(self) -> None:
         if self._retries:

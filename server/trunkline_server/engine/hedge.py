@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A second attempt beside the first, for unary calls whose endpoint takes its time: who has a whole answer first serves the call.
 
-The other one is left at once: its upstream is closed, its place given back, and nothing is held against its endpoint. Where one fails, the call goes on with
-the other; where both do, with the last failure. An answer that has begun is never hedged.
+The other one is left at once: its upstream is closed, its place given back, and nothing is held against its endpoint, unless that was silent for far longer
+than it usually is. Where one fails, the call goes on with the other; where both do, with the last failure. An answer that has begun is never hedged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 from trunkline_server.catalog.entry import Endpoint
@@ -74,11 +74,13 @@ class HedgedCourse(Course):
             self._rest.insert(0, self.endpoint)
         self._note(error, has_begun=self.answer is not None and self.answer.has_begun)
         self._story.pass_on(error)
+        other._hurries = self._hurries
         other.resume_story()
 
     def lose(self) -> None:
-        """The attempt beside this one had its answer first."""
+        """The attempt beside this one had its answer first. A probe was one all the same: given back, the next call would hang there first."""
         if not self._queues:
+            self._probes = False
             self._tried.append((self.endpoint, OVERTAKEN))
             self.resume_story()
             self._story.end_attempt(OVERTAKEN)
@@ -94,17 +96,16 @@ class HedgedCourse(Course):
         self.leave()
 
     def leave(self) -> None:
-        """The attempt has ended, and says nothing of its endpoint."""
+        """The attempt has ended before its end. An endpoint that hangs is always overtaken: its silence is told, or nobody would ever find out."""
         self._end_retry()
         self._ledgers.waits.end(self)
-        if self._probes:
-            self._probes = False
-            self._end_probe()
+        self._break_off()
 
     def follow(self, other: HedgedCourse) -> None:
         """The call goes on with an attempt that was made beside this one, or with this one."""
         if other is not self:
             self.leave()
+            self._ledgers.waits.end(other)
             for name in _OF_ATTEMPT:
                 setattr(self, name, getattr(other, name))
         self.resume_story()
@@ -124,6 +125,7 @@ async def hedge(
     """
     running: dict[asyncio.Future[Batch], HedgedCourse] = {asyncio.ensure_future(hear(course)): course}
     beside: HedgedCourse | None = None
+    ended: asyncio.Future[Batch] | None = None
     try:
         done, _ = await asyncio.wait(running, timeout=after_s)
         if not done:
@@ -131,24 +133,39 @@ async def hedge(
         if beside is not None:
             running[asyncio.ensure_future(hear(beside))] = beside
         while True:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            # Who failed in the same moment has lost.
-            ended = min(done, key=lambda task: task.exception() is not None)
-            runner, error = running.pop(ended), ended.exception()
-            others = [*running.values()]
-            if others and isinstance(error, GatewayError):
-                runner.drop_out(error, others[0])
+            ended = await _first_of(running)
+            runner, others = running.pop(ended), [*running.values()]
+            if others and _drop_out(runner, ended.exception(), others[0]):
                 continue
-            await _leave(running)
-            running.clear()
+            # Settled before anything is awaited: the caller may leave while the other attempt ends.
+            beside = None
+            for task in running:
+                task.cancel()
             for other in others:
                 other.lose()
             course.follow(runner)
+            await _leave(running)
             return ended.result()
     finally:
         await _leave(running)
         if beside is not None and beside in running.values():
             beside.be_left(course if course in running.values() else None)
+        # An error holds this frame by its traceback: it must not be held by the frame, or both would live until garbage is collected.
+        done, ended = set(), None
+
+
+async def _first_of(running: Iterable[asyncio.Future[Batch]]) -> asyncio.Future[Batch]:
+    """An attempt that has ended; who failed in the same moment as another one answered has lost."""
+    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    return min(done, key=lambda task: task.exception() is not None)
+
+
+def _drop_out(runner: HedgedCourse, error: BaseException | None, other: HedgedCourse) -> bool:
+    """Whether an attempt has failed while another one goes on; it is out then."""
+    if not isinstance(error, GatewayError):
+        return False
+    runner.drop_out(error, other)
+    return True
 
 
 async def _leave(running: dict[asyncio.Future[Batch], HedgedCourse]) -> None:

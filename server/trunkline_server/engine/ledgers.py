@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from trunkline_server.catalog.entry import Endpoint, EndpointKey
 from trunkline_server.core.health import EndpointHealth
 from trunkline_server.engine.budget import RetryBudget
 from trunkline_server.engine.health import HealthBook
+from trunkline_server.engine.health_page import PROBE_INTERVAL_S
 from trunkline_server.engine.limits import EndpointLimits
 from trunkline_server.engine.sessions import SessionPins
 from trunkline_server.engine.waits import HeadWaits
@@ -40,6 +41,12 @@ class Ledgers:
     draw: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
 
+    def forget(self, keys: Iterable[EndpointKey]) -> None:
+        """These endpoints are others than they were, such as at another address: what is known of them counts no more, nor what calls under way will find."""
+        gone = [*keys]
+        self.health.forget(gone)
+        self.waits.forget(gone)
+
     def standings(self, plan: Plan) -> dict[EndpointKey, Standing]:
         """How the plan's endpoints stand now, model by model; those that stand well are left out."""
         health, now_s = self.waits.snapshot(), self.monotonic_s()
@@ -59,4 +66,8 @@ class Ledgers:
 
 
 def _pause_left_s(health: EndpointHealth, now_s: float) -> float:
-    return max(health.ejected_until_s or 0.0, health.cooling_until_s or 0.0) - now_s
+    """How long an endpoint is to be left alone. One that is ejected is tried by a probe long before its time is over."""
+    cooling_s = (health.cooling_until_s or now_s) - now_s
+    if health.ejected_until_s is None or health.probe_due:
+        return cooling_s
+    return max(cooling_s, min(health.ejected_until_s - now_s, PROBE_INTERVAL_S))

@@ -3,7 +3,7 @@
 
 A provider's own time-outs are the most. Where others could follow, the call's time is split: an attempt has a part of what is left, and no part is shorter than
 the least share, for what is shorter would only add requests that nobody waits for. A time-out that such a part made says nothing of an endpoint, unless it was
-silent for far longer than it usually is.
+silent for far longer than it usually is; then it is held against it, however the wait ended: by that time-out, by the caller's deadline, or by its leaving.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ FAR_BEYOND: Final = 4
 LONG_SILENCE_S: Final = 10.0
 """Silence that is a fault of an endpoint that was put out and has not come back, whoever's patience ended it."""
 PROBE_S: Final = 10.0
-"""How long a probe of an endpoint that is out waits for the head of a stream, unless the endpoint usually takes longer."""
+"""How long a probe of an endpoint that is out waits for the head of a stream; less where the endpoint is known to be quick, more where it takes longer, and so
+much more each time it was put out: one that has become slower must come back too.
+"""
 WHOLE_PROBE_S: Final = 30.0
 """The same for a whole answer, whose head may come with its end."""
+MOST_PROBE_GROWTH: Final = 10
 BEYOND: Final = 2
 """How many times what nearly all calls take is unusual."""
 
@@ -51,7 +54,7 @@ class Patience:
 
     def is_far_beyond(self, silent_s: float) -> bool:
         """Whether an endpoint that is known to be quick has been silent for so long that it must have failed."""
-        return self.usual_s is not None and silent_s >= max(LEAST_SHARE_S, FAR_BEYOND * self.usual_s)
+        return self.usual_s is not None and silent_s >= _far_beyond_s(self.usual_s)
 
 
 def allow(
@@ -75,7 +78,9 @@ def allow(
     share_s, is_out = _NO_LIMIT, health.ejected_until_s is not None
     if others_could_follow:
         if is_out:
-            first_byte_s = min(first_byte_s, max(probe_s, BEYOND * (usual_s or 0.0)))
+            if usual_s is not None:
+                probe_s = min(_far_beyond_s(usual_s), max(probe_s, BEYOND * usual_s))
+            first_byte_s = min(first_byte_s, probe_s * min(max(health.ejections, 1), MOST_PROBE_GROWTH))
         if left_s >= 2 * LEAST_SHARE_S:
             share_s = min(max(left_s * part, LEAST_SHARE_S), left_s - LEAST_SHARE_S)
             if not streamed and usual_s is not None:
@@ -87,3 +92,7 @@ def allow(
         usual_s=usual_s,
         is_out=is_out,
     )
+
+
+def _far_beyond_s(usual_s: float) -> float:
+    return max(LEAST_SHARE_S, FAR_BEYOND * usual_s)

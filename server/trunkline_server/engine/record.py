@@ -64,7 +64,6 @@ class CallStory:
         # What the failure says and not the exception, whose traceback would hold the call, and be held by it.
         self._error: ErrorBody | None = None
         self.failures: list[AttemptFailure] = []
-        self._unsent: tuple[str, ...] = ()
 
     def follow(self, plan: Plan) -> None:
         """The call goes by this plan."""
@@ -88,10 +87,6 @@ class CallStory:
         if self._answer is not None and not self._is_counted:
             self._tries.append(self._attempt(self._answer, status))
             self._is_counted = True
-
-    def leave_out(self, parameters: Sequence[str]) -> None:
-        """The endpoint is asked without these parameters, which its provider does not take."""
-        self._unsent = tuple(parameters)
 
     def withdraw(self) -> None:
         """The attempt ends before anything was sent: it is no try at a provider, and nobody hears of it."""
@@ -156,7 +151,7 @@ class CallStory:
             attempts=tuple(self.failures),
             tries=self._all_tries(),
             status=self._status,
-            unsent=self._unsent,
+            unsent=() if answer is None else answer.unsent,
             error=self._error,
             created_s=call.created_s,
             latency_ms=(now_s - self._begun_s) * 1000,

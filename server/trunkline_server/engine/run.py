@@ -75,7 +75,7 @@ class Engine:
                     course.begin_attempt(answer)
                     try:
                         if hedge_after_s is not None:
-                            said = await hedge(course, partial(self._hear_out, call, story), hedge_after_s)
+                            said = await hedge(course, partial(self._hear_out, call), hedge_after_s)
                             answer = course.answer or answer
                             course.note_content()
                             last = answer.finish()
@@ -84,7 +84,7 @@ class Engine:
                             yield last
                             return
                         rendered = await self._render_where_due(call, course, debug)
-                        story.leave_out(rendered.dropped)
+                        answer.unsent = rendered.dropped
                         async with aclosing(self._attempt(call, course, rendered)) as batches:
                             del rendered  # the attempt lets go of the body once it is sent
                             async for batch in batches:
@@ -130,19 +130,18 @@ class Engine:
             deployment=self._deployment(),
         )
 
-    async def _hear_out(self, call: Call, story: CallStory, course: Course) -> Batch:
+    async def _hear_out(self, call: Call, course: Course) -> Batch:
         """The whole answer of one attempt, begun by a course of the call. Raises GatewayError where there is none."""
         answer = course.answer
         if answer is None:
             raise RuntimeError("the attempt has begun")
         rendered = await self._render_where_due(call, course, [])
-        dropped, said = rendered.dropped, Batch()
+        answer.unsent, said = rendered.dropped, Batch()
         async with aclosing(self._attempt(call, course, rendered)) as batches:
             del rendered
             async for batch in batches:
                 said += answer.accept(batch)
         answer.finish()
-        story.leave_out(dropped)
         return said
 
     async def _render_where_due(self, call: Call, course: Course, debug: Batch) -> RenderedRequest:

@@ -4,8 +4,9 @@
 It gets the text so far as the beginning of the assistant's own message ("prefill"), without the blanks at its end: some providers refuse those, and models
 begin words with them. Where the rest begins with those blanks they are taken out.
 
-One that begins anew all the same says the text so far again: as long as its words equal that, they are held back. A short text may be said again in truth
-("ha" and "ha!", "1" and "10 more"), so nothing is held back for it: to lose a word would be worse than to read it twice.
+One that begins anew all the same says the text so far again, perhaps behind other blanks than before: as long as its words equal that, they are held back.
+A short text may be said again in truth ("ha" and "ha!", "1" and "10 more"), so nothing is held back for it: to lose a word would be worse than to read it
+twice.
 """
 
 from __future__ import annotations
@@ -74,34 +75,40 @@ def add_usage(usage: Usage, earlier: Usage) -> None:
 class Seam:
     """Passes on what is new in a text that goes on with another, or begins it anew."""
 
-    __slots__ = ("_blanks", "_place", "_text")
+    __slots__ = ("_blanks", "_lead", "_place", "_text")
 
     def __init__(self, text: str) -> None:
-        shown = text.rstrip()
+        words = text.strip()
         # What may be said again, and how much of it was; all of it: nothing is held back any more.
-        self._text = shown if len(shown) >= LEAST_REPEATED else ""
+        self._text = words if len(words) >= LEAST_REPEATED else ""
         self._place = 0
+        # The blanks said before it, which a new beginning has or has not, whatever the text begins with.
+        self._lead = ""
         # What is left of the blanks at the text's end, which the endpoint was not shown.
-        self._blanks = text[len(shown) :]
+        self._blanks = text[len(text.rstrip()) :]
 
     def pass_on(self, piece: str) -> str:
         """The new part of the next piece, with what was held back where it turns out to be new too."""
         text, place = self._text, self._place
         if place == len(text):
             return self._drop_blanks(piece) if self._blanks else piece
+        if not place:
+            words = piece.lstrip()
+            self._lead += piece[: len(piece) - len(words)]
+            piece = words
         if text.startswith(piece, place):
             self._place += len(piece)
             return ""
         self._place = len(text)
         if piece.startswith(text[place:]):
             return self._drop_blanks(piece[len(text) - place :])
-        return self._drop_blanks(text[:place] + piece)
+        return self._drop_blanks(self._lead + text[:place] + piece)
 
     def end(self) -> str:
         """What is still held back when the text ends: it was no repetition, which would have gone on."""
         text, place = self._text, self._place
         self._place = len(text)
-        return "" if place == len(text) else self._drop_blanks(text[:place])
+        return "" if place == len(text) else self._drop_blanks(self._lead + text[:place])
 
     def _drop_blanks(self, said: str) -> str:
         """What is said behind those blanks of the text's end with which it begins."""

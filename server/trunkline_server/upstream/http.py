@@ -168,17 +168,23 @@ class _Exchange:
         """Posts; again, for free and on a new connection, where a kept one turns out to have been closed by the other end before it answered."""
         connection = await self._connect(request, first_due_s)
         was_used, begun_s = connection.was_used, time.monotonic()
-        if was_used and len(self._body or b"") > _LIGHT_BYTES:
-            self._way.loop.call_later(_STALE_S, self._let_go)
+        letting_go = self._way.loop.call_later(_STALE_S, self._let_go) if was_used and self._is_heavy() else None
         try:
             return await self._post(connection, request, first_due_s, is_last=not was_used)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             is_late = time.monotonic() - begun_s > _STALE_S
             if not was_used or _has_answer(error) or is_late or self._body is None:
                 raise
+        finally:
+            # A new connection may take longer than that, and the body is still to go there.
+            if letting_go is not None:
+                letting_go.cancel()
         self._break_off()
         connection = await self._connect(request, first_due_s, is_new=True)
         return await self._post(connection, request, first_due_s, is_last=True)
+
+    def _is_heavy(self) -> bool:
+        return self._body is not None and len(self._body) > _LIGHT_BYTES
 
     def _let_go(self) -> None:
         """The body will not be sent again."""
@@ -204,6 +210,9 @@ class _Exchange:
         self, connection: ProviderConnection, request: UpstreamRequest, first_due_s: float, *, is_last: bool
     ) -> UpstreamAnswer:
         """Sends the request. After the last time the body is let go."""
+        body = self._body
+        if body is None:
+            raise RuntimeError("the body has been let go")
         connection.set_response_params(read_until_eof=True, read_bufsize=_READ_BUFFER_BYTES)
         self._watch = watch = ReadWatch(
             first_due_s=first_due_s,
@@ -215,7 +224,8 @@ class _Exchange:
             loop=self._way.loop,
         )
         watch.begin_read()
-        self._writing = write_request(connection, self._head, self._body or b"")
+        self._writing = write_request(connection, self._head, body)
+        del body  # the answer may take minutes
         if is_last:
             self._let_go()
         while True:
