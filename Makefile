@@ -82,6 +82,7 @@ check: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## format, lint, type
 	$(BIN)/lint-imports
 	$(GENERATE_VENV)/bin/python tools/generate.py --check
 	$(GENERATE_VENV)/bin/python tools/prices.py --check
+	$(GENERATE_VENV)/bin/python tools/models.py --check
 	$(BIN)/python tools/openapi.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format proto --diff --exit-code
@@ -95,9 +96,10 @@ fix: $(VENV)/.test-installed $(GENERATE_VENV)/.installed ## put right what ruff 
 	$(BIN)/buf format proto --write
 
 .PHONY: generate
-generate: $(GENERATE_VENV)/.installed $(VENV)/.run-installed ## make the Python code, the descriptor set and the OpenAPI document from proto/, and today's price lists
+generate: $(GENERATE_VENV)/.installed $(VENV)/.run-installed ## make the Python code, the descriptor set and the OpenAPI document from proto/, and today's price lists and models
 	$(GENERATE_VENV)/bin/python tools/generate.py
 	$(GENERATE_VENV)/bin/python tools/prices.py
+	$(GENERATE_VENV)/bin/python tools/models.py
 	$(BIN)/python tools/openapi.py
 
 .PHONY: fuzz

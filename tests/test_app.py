@@ -27,7 +27,7 @@ from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
 from trunkline_server.app import App, _grpc_options
 from trunkline_server.config.settings import Settings
 from trunkline_server.edge.grpc import EXEMPT_RPCS
-from trunkline_server.edge.http.routes import read_bindings
+from trunkline_server.edge.http.routes import SERVED_BASES, read_bindings
 
 KEY = "tl-" + "k" * 43
 PROMPT = "open sesame said the prompt"
@@ -87,9 +87,10 @@ def test_connections_of_workers_have_an_age(is_worker: bool, age_s: float | None
 
 
 async def test_nothing_else_is_routed() -> None:
-    """What the HTTP edge serves beside health comes from the contract."""
+    """What the HTTP edge serves beside health comes from the contract, but for the three faces in other vendors' languages (decision 0010)."""
     bound = {(binding.http_method, binding.path) for rpc in RPCS.values() for binding in read_bindings(rpc)}
-    assert set(App(Settings())._http.routes) <= bound
+    faces = {("POST", f"{base}/{name}") for base in SERVED_BASES for name in ("messages", "responses", "completions")}
+    assert set(App(Settings())._http.routes) - bound == faces
     assert descriptor_pool.Default().FindServiceByName("trunkline.v1.ChatService")
 
 

@@ -244,7 +244,18 @@ def test_the_client_depends_on_three_libraries() -> None:
     }
 
 
-SOURCES_OF_REQUIREMENTS = ["pyproject.toml", "server", "docs", "run.in", "test.in", "bench.in", "generate.in"]
+SOURCES_OF_REQUIREMENTS = [
+    "pyproject.toml",
+    "server",
+    "docs",
+    "bedrock",
+    "vertex",
+    "xai",
+    "run.in",
+    "test.in",
+    "bench.in",
+    "generate.in",
+]
 
 
 def direct_requirements(source: str) -> list[Requirement]:

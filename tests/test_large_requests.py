@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from grpc import aio
 
-from support.gateway import RunningGateway, running_gateway
+from support.fault_upstream import Answer, FaultUpstream, json_answer
+from support.gateway import RunningGateway, offer, running_gateway
 from trunkline import build_request
 from trunkline.v1.chat_response_pb2 import ChatCompletion
 from trunkline_server.core.call import LARGE_REQUEST_BYTES
@@ -50,9 +51,12 @@ class Threads(ThreadPoolExecutor):
     def __init__(self) -> None:
         super().__init__()
         self.given = 0
+        self.names: list[str] = []
 
     def submit(self, *arguments: Any, **named: Any) -> Any:
         self.given += 1
+        # asyncio.to_thread wraps what it is given into a context.
+        self.names.extend(repr(wrapped) for wrapped in getattr(arguments[0], "args", ())[:1])
         return super().submit(*arguments, **named)
 
 
@@ -87,6 +91,22 @@ async def test_a_large_request_is_read_and_written_beside_the_loop(
     assert threads.given == 0
     await ask(gateway, wire, MANY)
     assert threads.given >= 2
+
+
+async def test_what_was_fetched_is_written_beside_the_loop(threads: Threads) -> None:
+    """A small request that names an image may be a large one once that has come."""
+    picture = Answer(headers={"content-type": "image/png"}, steps=[b"\x89PNG\r\n\x1a\n" + bytes(16)])
+    answer = {"output": {"message": {"role": "assistant", "content": [{"text": "x"}]}}, "stopReason": "end_turn"}
+    async with (
+        FaultUpstream(picture) as host,
+        FaultUpstream(json_answer(answer)) as upstream,
+        running_gateway(
+            **offer(upstream.base_url, dialect="bedrock_converse", api_key="k"), fetch={"networks": ["127.0.0.0/8"]}
+        ) as gateway,
+    ):
+        part = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{host.port}/cat"}}
+        status, _ = await ask_http(gateway, {"model": "acme/one", "messages": [{"role": "user", "content": [part]}]})
+    assert (status, "._render of " in "".join(threads.names)) == (200, True)
 
 
 async def test_a_large_request_is_answered(gateway: RunningGateway) -> None:

@@ -36,10 +36,14 @@ def make_settings(rows: Any = None, **more: Any) -> Settings:
         (offer(URL, timeouts={"idle_s": 1.0}), True),
         (offer("https://eu.acme.example/v1"), False),
         (offer(URL, api_key="sk-new"), False),
+        (offer(URL, auth="x-api-key"), False),
+        (offer(URL, auth_header="x-key"), False),
+        (offer(URL, proxy="http://proxy:3128"), False),
+        (offer(URL, wire={"path": "/other"}), True),
     ],
 )
 async def test_an_upstream_stays_where_its_way_does(after: Any, is_kept: bool) -> None:
-    """Connections are kept unless address or key changed; the simulator's way never does."""
+    """Connections are kept unless address, key or what lies between changed; the simulator's way never does."""
     first = Offer.make(make_settings(offer(URL)))
     second = await first.following(make_settings(after))
     await first.retire(second)

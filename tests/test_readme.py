@@ -31,6 +31,7 @@ STOP_S = 40
 EXPECTED: Mapping[str, Sequence[str]] = {
     "curl -N": ['"content":"Hello"', '"content":" curl"', '"usage":', "data: [DONE]"],
     "from openai import": ["Hello from the SDK\n"],
+    "from anthropic import": ["Hello from Anthropic's SDK\n"],
     "from trunkline import": ["Hello over gRPC\n", " tokens\n"],
     "trunkline chat": [
         "My answer to your",

@@ -304,6 +304,7 @@ async def test_a_running_gateway_bears_a_faulty_file(tmp_path: Path) -> None:
     assert (at.process.returncode, "Traceback" in log) == (0, False)
 
 
+@pytest.mark.slow
 async def test_each_worker_takes_over_the_file(tmp_path: Path) -> None:
     """With several workers a change needs no hang-up either: soon all of them offer the new model."""
     path = tmp_path / "g.toml"

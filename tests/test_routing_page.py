@@ -39,7 +39,7 @@ def test_every_preference_is_explained(field: str) -> None:
     assert re.search(rf"`[^`]*\b{field}\b[^`]*`", PAGE)
 
 
-@pytest.mark.parametrize("name", [*(f":{variant}" for variant in ROUTING_VARIANTS), *ROUTER_MODELS])
+@pytest.mark.parametrize("name", sorted([*(f":{variant}" for variant in ROUTING_VARIANTS), *ROUTER_MODELS]))
 def test_every_name_is_explained(name: str) -> None:
     """The page has a row for each variant and router model."""
     assert re.search(rf"^\| `[^`|]*{re.escape(name)}`", PAGE, re.MULTILINE)

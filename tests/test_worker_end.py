@@ -69,6 +69,7 @@ async def read_until(process: Process, words: bytes) -> None:
         await process.stderr.readuntil(words)
 
 
+@pytest.mark.slow
 async def test_a_supervisor_that_goes_before_its_worker_is_ready(tmp_path: Path) -> None:
     """A worker that starts for nobody ends, and listens nowhere any more."""
     async with starting_worker(tmp_path) as (process, control):
@@ -79,6 +80,7 @@ async def test_a_supervisor_that_goes_before_its_worker_is_ready(tmp_path: Path)
     assert b"draining" in log
 
 
+@pytest.mark.slow
 async def test_a_drain_without_a_supervisor_costs_nothing(tmp_path: Path) -> None:
     """The end of the supervisor is noticed once: the worker drains, and does not spin until it has."""
     async with worker(tmp_path) as (process, control):

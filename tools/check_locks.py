@@ -14,10 +14,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
-# Lock -> its inputs, the words "base" and "server" meaning the lists of pyproject.toml.
+# Lock -> its inputs, the words "base", "server" and so on meaning the lists of pyproject.toml.
 INPUTS = {
-    "run": ("base", "server", "docs", "run.in"),
-    "test": ("base", "server", "docs", "run.in", "test.in"),
+    "run": ("base", "server", "docs", "bedrock", "vertex", "xai", "run.in"),
+    "test": ("base", "server", "docs", "bedrock", "vertex", "xai", "run.in", "test.in"),
     "bench": ("bench.in",),
     "peers-litellm": ("peers-litellm.in",),
     "generate": ("generate.in",),

@@ -12,15 +12,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+EXTRAS = ("--extra=server", "--extra=docs", "--extra=bedrock", "--extra=vertex", "--extra=xai")
 # What is locked -> the arguments that say from what. The order matters: test is held to the versions of run, bench to those of test.
 LOCKS = {
-    "run": ["pyproject.toml", "requirements/run.in", "--extra=server", "--extra=docs"],
+    "run": ["pyproject.toml", "requirements/run.in", *EXTRAS],
     "test": [
         "pyproject.toml",
         "requirements/run.in",
         "requirements/test.in",
-        "--extra=server",
-        "--extra=docs",
+        *EXTRAS,
         "--constraints=requirements/run.txt",
     ],
     # Installed into the same environment as test.

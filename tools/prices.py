@@ -2,8 +2,8 @@
 """Make the price lists of the catalog from the PyPI package genai-prices, or check that the committed ones are what it would make.
 
 Runs in the environment of requirements/generate.txt (`make generate` and `make check` see to that). A model is in a list where the package knows what a token
-of its prompts and of its answers costs, and how long its context is, and where all that it charges for has its place in a row; the others are
-counted. docs/decisions/0008 has the rules.
+of its prompts and of its answers costs, and, unless the provider made it, how long its context is, and where all that it charges for has its place in a
+row; the others are counted. docs/decisions/0008 has the rules.
 
 The package tells from which day a price holds, so a list depends on a day: it is written in every row, --check makes the list for that same day again, and
 without --check today's list is written where it says something else than the committed one.
@@ -16,7 +16,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,7 @@ PACKAGE: Final = "genai-prices"
 # The package's units -> ours, and for how many of them its price is.
 _MILLION: Final = Decimal(1_000_000)
 _THOUSAND: Final = Decimal(1_000)
+_GRAIN: Final = Decimal("1e-12")
 _UNITS: Final[Mapping[str, tuple[str, Decimal]]] = {
     "input_mtok": ("prompt", _MILLION),
     "output_mtok": ("completion", _MILLION),
@@ -71,13 +72,13 @@ class UnusableError(Exception):
     """A model that no row can be made of; the text says why."""
 
 
-def render_list(provider: Provider, day: date, skipped: list[str]) -> str:
-    """The file of a price list for a day. Models without a row are added to `skipped`, each with the reason."""
+def render_list(provider: Provider, day: date, skipped: list[str], *, of_author: bool) -> str:
+    """The file of a price list for a day. Models without a row are added to `skipped`, each with the reason. `of_author` says that the provider made the models."""
     source = f"{PACKAGE} {version(PACKAGE)}"
     parts = [_HEAD + "".join(f"# {provider.name} says so at {url}\n" for url in provider.pricing_urls or ())]
     for model in provider.models:
         try:
-            rows = list(_rows(provider, model, day))
+            rows = list(_rows(provider, model, day, of_author=of_author))
         except UnusableError as reason:
             skipped.append(f"{provider.id}: {model.id}: {reason}")
             continue
@@ -87,9 +88,11 @@ def render_list(provider: Provider, day: date, skipped: list[str]) -> str:
     return "\n".join(parts)
 
 
-def _rows(provider: Provider, model: ModelInfo, day: date) -> Iterator[dict[str, Any]]:
+def _rows(provider: Provider, model: ModelInfo, day: date, *, of_author: bool) -> Iterator[dict[str, Any]]:
     """The rows of a model: one for each service tier that it is sold in. Raises UnusableError."""
-    if model.context_window is None:
+    length = {} if model.context_window is None else {"context_length": model.context_window}
+    # Where the package does not know the length of what somebody else made, it is most often not on offer there any more.
+    if not length and not of_author:
         raise UnusableError("no context length")
     names = _names(provider, model)
     if not names:
@@ -99,7 +102,7 @@ def _rows(provider: Provider, model: ModelInfo, day: date) -> Iterator[dict[str,
         if tier is None or tier in sold:
             at_day = _prices_at(model, day, {"service_tier": tier} if tier else None)
             head: dict[str, Any] = {"names": names, **({"service_tier": tier} if tier else {})}
-            yield {**head, "context_length": model.context_window, **_price_keys(at_day)}
+            yield {**head, **length, **_price_keys(at_day)}
 
 
 def _prices_at(model: ModelInfo, day: date, context: Mapping[str, str] | None) -> ModelPrice:
@@ -127,10 +130,15 @@ def _price_keys(prices: ModelPrice) -> dict[str, Any]:
 def _our_prices(known: Mapping[str, Decimal | TieredPrices], prompt_tokens: int) -> dict[str, str]:
     """Our keys with USD for one unit, for a prompt of so many tokens."""
     return {
-        ours: f"{(_at_length(known[key], prompt_tokens) / per).normalize():f}"
+        ours: f"{_to_grain(_at_length(known[key], prompt_tokens) / per).normalize():f}"
         for key, (ours, per) in _UNITS.items()
         if key in known
     }
+
+
+def _to_grain(price: Decimal) -> Decimal:
+    """A price in whole 1e-12 USD, which is as fine as the gateway counts: never too low."""
+    return price.quantize(_GRAIN, rounding=ROUND_UP)
 
 
 def _at_length(price: Decimal | TieredPrices | None, prompt_tokens: int) -> Any:
@@ -166,8 +174,8 @@ def _day_of(path: Path) -> date | None:
     return rows[0]["date"] if rows else None
 
 
-def _wanted_lists() -> dict[str, Provider]:
-    """The package's provider for each list, by name. Ends the program where a list has none, or a host that is not the provider's."""
+def _wanted_lists() -> dict[str, tuple[Provider, bool]]:
+    """The package's provider for each list, by name, and whether it made the models. Ends the program where a list has none, or a host that is not the provider's."""
     by_id = {provider.id: provider for provider in providers}
     wanted = {}
     for row in tomllib.loads(LISTS.read_text(encoding="utf-8"))["price_lists"]:
@@ -175,7 +183,7 @@ def _wanted_lists() -> dict[str, Provider]:
         strange = [host for host in row["hosts"] if provider and not re.match(provider.api_pattern, f"https://{host}/")]
         if provider is None or strange:
             sys.exit(f"{LISTS.relative_to(ROOT)}: {PACKAGE} does not know {row['name']} {' '.join(strange)}")
-        wanted[row["name"]] = provider
+        wanted[row["name"]] = provider, "author" in row
     return wanted
 
 
@@ -189,15 +197,15 @@ def main() -> int:
     today = datetime.now(tz=UTC).date()
     differing = [path for path in FOLDER.glob("*.toml") if path.stem not in lists]
     skipped: list[str] = []
-    for name, provider in lists.items():
+    for name, (provider, of_author) in lists.items():
         path = FOLDER / f"{name}.toml"
         committed = path.read_text(encoding="utf-8") if path.is_file() else ""
         day = _day_of(path) or today
-        fresh = render_list(provider, today, skipped).replace(today.isoformat(), day.isoformat())
-        if (render_list(provider, day, []) if options.check else fresh) != committed:
+        fresh = render_list(provider, today, skipped, of_author=of_author).replace(today.isoformat(), day.isoformat())
+        if (render_list(provider, day, [], of_author=of_author) if options.check else fresh) != committed:
             differing.append(path)
             if not options.check:
-                path.write_text(render_list(provider, today, []), encoding="utf-8")
+                path.write_text(render_list(provider, today, [], of_author=of_author), encoding="utf-8")
                 print(f"wrote   {path.relative_to(ROOT).as_posix()}")
     for path in differing:
         if options.check:

@@ -24,7 +24,7 @@ from trunkline.v1.chat_response_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.error_pb2 import ErrorResponse
 from trunkline_server.allocator import bound_heaps, trim_after_growth
 from trunkline_server.catalog.directory import Directory
-from trunkline_server.config.settings import Settings
+from trunkline_server.config.settings import FetchSettings, Settings
 from trunkline_server.core.ports import UnaryRpc
 from trunkline_server.dialects.registry import make_dialects
 from trunkline_server.edge.admission import Admission, KeyRecord, RandomPool
@@ -35,6 +35,7 @@ from trunkline_server.engine.explain import Explainer
 from trunkline_server.engine.health import HealthBook
 from trunkline_server.engine.ledgers import Ledgers
 from trunkline_server.engine.limits import EndpointLimits
+from trunkline_server.engine.media import Fetching
 from trunkline_server.engine.record import Keepers
 from trunkline_server.engine.run import Engine
 from trunkline_server.engine.sessions import SessionPins
@@ -48,6 +49,8 @@ from trunkline_server.stores.memory import MemoryRecords
 from trunkline_server.stores.shared import SharedRecords
 from trunkline_server.telemetry.call_log import CallLog
 from trunkline_server.telemetry.log_setup import set_up_logging
+from trunkline_server.upstream.addresses import make_judge
+from trunkline_server.upstream.fetch import FetchRules, MediaFetcher
 from trunkline_server.workers.orders import Seat
 
 _LOGGER: Final = logging.getLogger("trunkline")
@@ -102,6 +105,7 @@ class App:
             dialects=make_dialects(codec),
             records=Keepers(CallLog(), records),
             ledgers=ledgers,
+            fetching=_make_fetching(settings.fetch),
         )
         rpcs = make_unary_rpcs(
             {
@@ -288,6 +292,15 @@ def _make_admission(settings: Settings) -> Admission:
         clock_s=time.time,
         monotonic_s=time.monotonic,
         random_bytes=RandomPool(secrets.token_bytes).draw,
+    )
+
+
+def _make_fetching(settings: FetchSettings) -> Fetching:
+    rules = FetchRules(
+        enabled=settings.enabled, hosts=settings.hosts, max_bytes=settings.max_bytes, timeout_s=settings.timeout_s
+    )
+    return Fetching(
+        fetcher=MediaFetcher(rules, is_allowed=make_judge(settings.networks)), most=settings.max_per_request
     )
 
 

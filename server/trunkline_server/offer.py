@@ -11,14 +11,17 @@ from typing import Self
 
 from trunkline_server.catalog.entry import Catalog, EndpointKey, Provider
 from trunkline_server.config.read import make_catalog, make_deployment
-from trunkline_server.config.settings import Settings
-from trunkline_server.core.secret import Secret
+from trunkline_server.config.settings import ProviderSettings, Settings
 from trunkline_server.routing.candidates import Deployment
-from trunkline_server.upstream.http import HttpUpstream
+from trunkline_server.upstream.aws import AwsKeys
+from trunkline_server.upstream.grpc import GrpcUpstream, GrpcWay
 from trunkline_server.upstream.leased import LeasedUpstream
+from trunkline_server.upstream.proxy import Proxy
 from trunkline_server.upstream.simulator import SimulatorUpstream
+from trunkline_server.upstream.way import HttpWay, make_upstream
 
-_Way = tuple[str, str | None, Secret | None]
+_Way = HttpWay | GrpcWay | None
+"""None: the simulator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,16 +92,38 @@ class Offer:
 
 def _find_ways(settings: Settings, catalog: Catalog) -> Mapping[str, _Way]:
     """What decides about a provider's upstream, for each provider of the catalog."""
-    secrets = {provider.slug: provider.api_key for provider in settings.providers}
-    return {slug: _way(provider, secrets.get(slug)) for slug, provider in catalog.providers.items()}
+    rows = {row.slug: row for row in settings.providers}
+    return {
+        slug: _way(provider, rows.get(slug) or ProviderSettings(slug=slug))
+        for slug, provider in catalog.providers.items()
+    }
 
 
-def _way(provider: Provider, secret: Secret | None) -> _Way:
-    return provider.transport, provider.base_url, secret
+def _way(provider: Provider, row: ProviderSettings) -> _Way:
+    """`row` holds what only the settings may: keys, files, a proxy."""
+    if provider.transport == "simulator" or provider.base_url is None:
+        return None
+    if provider.transport == "grpc":
+        return GrpcWay(base_url=provider.base_url, secret=row.api_key)
+    key_id, key = row.aws_access_key_id, row.aws_secret_access_key
+    return HttpWay(
+        base_url=provider.base_url,
+        auth=provider.auth,
+        auth_header=provider.auth_header,
+        secret=row.api_key,
+        aws_keys=AwsKeys(access_key_id=key_id, secret_access_key=key, session_token=row.aws_session_token)
+        if key_id is not None and key is not None
+        else None,
+        region=provider.region,
+        credentials_file=row.credentials_file,
+        ca_file=row.ca_file,
+        proxy=Proxy(url=row.proxy, credentials=row.proxy_credentials) if row.proxy is not None else None,
+    )
 
 
 def _make_upstream(way: _Way) -> LeasedUpstream:
-    transport, base_url, secret = way
-    if transport == "simulator" or base_url is None:
+    if way is None:
         return LeasedUpstream(lambda: SimulatorUpstream(clock=time.time))
-    return LeasedUpstream(lambda: HttpUpstream(base_url=base_url, secret=secret))
+    if isinstance(way, GrpcWay):
+        return LeasedUpstream(lambda: GrpcUpstream(way))
+    return LeasedUpstream(lambda: make_upstream(way))

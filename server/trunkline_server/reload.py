@@ -19,7 +19,7 @@ from trunkline_server.config.read import read_settings
 from trunkline_server.config.settings import Settings
 from trunkline_server.config.sources import SettingsFile
 
-RELOADED: Final = frozenset({"default_model", "models", "providers", "routing", "simulator"})
+RELOADED: Final = frozenset({"default_model", "environment_keys", "models", "providers", "routing", "simulator"})
 """The settings that a running gateway takes over."""
 _LOGGER: Final = logging.getLogger("trunkline.reload")
 

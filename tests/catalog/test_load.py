@@ -4,9 +4,10 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from trunkline_server.catalog.entry import Model
-from trunkline_server.catalog.load import build_catalog, check_tables, read_builtin, split_url
+from trunkline_server.catalog.load import build_catalog, check_tables, list_builtin, read_builtin, split_url
 from trunkline_server.catalog.prices import read_prices
 from trunkline_server.catalog.rows import ModelRow, ProviderRow
 
@@ -163,6 +164,54 @@ def test_rows_become_values() -> None:
     assert catalog.providers["openai"].base_url == "https://api.openai.com/v1"
 
 
+def test_quirks_of_a_provider() -> None:
+    """What a provider has otherwise than its dialect stands in its row, and in its endpoint's."""
+    row = {
+        **OPENAI,
+        "renames": {"seed": "random_seed", "messages.reasoning": "thoughts"},
+        "refuses": ["logit_bias"],
+        "takes_images_in_results": True,
+        "tool_types": ["browser_search"],
+        "tool_ids": "alphanumeric_9",
+        "forms": ["json_object"],
+    }
+    endpoint = {**GPT["endpoints"][0], "cache_marks": "prompt_cache_breakpoint"}
+    catalog = build_catalog(
+        [ProviderRow.model_validate(row)],
+        [ModelRow.model_validate({**GPT, "endpoints": [endpoint]})],
+        refused=lambda provider: provider.refuses | {"top_a"},
+    )
+    provider, made = catalog.providers["openai"], catalog.models["openai/gpt"].endpoints[0]
+    assert dict(provider.renames) == {"seed": "random_seed", "messages.reasoning": "thoughts"}
+    assert made.cache_marks == "prompt_cache_breakpoint"
+    assert made.refused_parameters == {"logit_bias", "top_a"}
+    assert (provider.takes_images_in_results, provider.tool_types) == (True, {"browser_search"})
+    assert (provider.tool_ids, provider.forms) == ("alphanumeric_9", {"json_object"})
+
+
+def test_a_provider_without_quirks() -> None:
+    """A row that says nothing of them means OpenAI's own ways."""
+    provider = build_catalog([ProviderRow.model_validate(OPENAI)], []).providers["openai"]
+    assert (provider.takes_images_in_results, provider.tool_types) == (False, frozenset())
+    assert (provider.tool_ids, provider.forms) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"renames": {"sed": "seed"}},
+        {"refuses": ["logit_bios"]},
+        {"refuses": ["messages.reasoning"]},
+        {"tool_ids": "any"},
+        {"forms": ["grammar"]},
+    ],
+)
+def test_quirks_are_of_fields_that_there_are(row: dict[str, Any]) -> None:
+    """A field that no request has is a fault, and so is one that cannot be refused."""
+    with pytest.raises(ValidationError):
+        ProviderRow.model_validate({**OPENAI, **row})
+
+
 @pytest.mark.parametrize(
     ("endpoint", "prices", "is_listed"),
     [
@@ -225,3 +274,18 @@ def test_the_built_in_rows_are_sound() -> None:
     assert {endpoint.provider.transport for model in catalog.models.values() for endpoint in model.endpoints} == {
         "simulator"
     }
+
+
+def test_what_ships() -> None:
+    """Each name is a provider's; its models are read where they are wanted and where there are some."""
+    assert {"openai", "ollama", "simulator"} <= set(list_builtin())
+    assert read_builtin("openai").keys() == {"providers", "models"}
+    assert read_builtin("openai", models=False).keys() == {"providers"}
+    assert read_builtin("ollama").keys() == {"providers"}
+
+
+def test_an_endpoint_of_a_provider_that_is_off() -> None:
+    """The fault says what the provider lacks, where that is known."""
+    table = {"models": [{"slug": "a/b", "endpoints": [{"provider": "acme", "upstream_model": "x"}]}]}
+    (fault,) = check_tables([table], {"acme": "set ACME_KEY"})
+    assert fault.message == "`acme` is not on: set ACME_KEY"

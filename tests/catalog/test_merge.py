@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trunkline_server.catalog.merge import merge_models, merge_providers, tag_of
+from trunkline_server.catalog.merge import merge_models, merge_providers, tag_of, unite_models
 from trunkline_server.catalog.rows import EndpointRow, ModelRow, ProviderRow
 
 SHIPPED = ProviderRow.model_validate(
@@ -83,3 +83,13 @@ def test_the_tag_of_an_endpoint() -> None:
     """Its own, else its provider's slug."""
     rows = [EndpointRow.model_validate(endpoint(**keys)) for keys in ({}, {"tag": "acme/eu"})]
     assert [tag_of(row) for row in rows] == ["acme", "acme/eu"]
+
+
+def test_shipped_models_are_united() -> None:
+    """One slug is one model: the first row's words count, the endpoints of all follow one another, and each tag stands once."""
+    first = model("a/one", endpoint(), name="One")
+    second = model("a/one", endpoint("other"), endpoint(upstream_model="late"), name="Uno", description="A model.")
+    third = model("a/two", endpoint("other"))
+    one, two = unite_models([first, second, third])
+    assert (one.slug, one.name, one.description, two) == ("a/one", "One", "A model.", third)
+    assert [(row.provider, row.upstream_model) for row in one.endpoints] == [("acme", "one"), ("other", "one")]

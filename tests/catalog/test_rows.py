@@ -123,7 +123,7 @@ def test_no_day(written: object) -> None:
         read_day(written)
 
 
-@pytest.mark.parametrize("missing", ["names", "context_length", "prices", "source", "date"])
+@pytest.mark.parametrize("missing", ["names", "prices", "source", "date"])
 def test_a_price_row_is_whole(missing: str) -> None:
     """A row of a price list says what it is about, and where it comes from."""
     row = {"names": ["m"], "context_length": 1, "prices": {}, "source": "s", "date": "2026-11-22"}

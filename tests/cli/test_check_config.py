@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checking a settings file."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,26 @@ def test_all_faults_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_the_summary(settings: dict[str, object], words: str) -> None:
     """Says what is offered, where, and to whom."""
     assert words in summarise(Settings.model_validate(settings))
+
+
+def test_the_keys_of_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file it says what the environment amounts to: which providers are on and by which variable, never a key."""
+    assert main(["check-config"], {"OPENAI_API_KEY": "sk-secret", "GROQ_API_KEY": "gsk-secret"}) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("no file: ok\n")
+    assert "  keys     groq (GROQ_API_KEY), openai (OPENAI_API_KEY)\n" in out
+    assert "secret" not in out
+
+
+def test_a_package_that_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that needs one says what to install; the file is sound all the same."""
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    path = tmp_path / "g.toml"
+    rows = (
+        '[[providers]]\nslug = "bedrock"\nauth = "aws"\nbase_url = "https://bedrock-runtime.eu-west-1.amazonaws.com"\n'
+    )
+    path.write_text(rows, encoding="utf-8")
+    assert main(["check-config", str(path)], {}) == 0
+    assert "note: provider `bedrock`: the package botocore is missing" in capsys.readouterr().out

@@ -70,6 +70,16 @@ def test_models_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["MODEL", "sim/echo"]
 
 
+def test_models_by_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The models of a provider whose key is in the environment stand there; beside the table it says by which variable."""
+    path = tmp_path / "g.toml"
+    path.write_text("", encoding="utf-8")
+    assert main(["models", "--config", str(path), "-q", "gpt-4o-mini"], {"OPENAI_API_KEY": "sk-secret"}) == 0
+    captured = capsys.readouterr()
+    assert "openai/gpt-4o-mini" in captured.out
+    assert captured.err == "Keys: openai (OPENAI_API_KEY)\n"
+
+
 @pytest.mark.parametrize("body", [b'{"data": []}', b'{"data": [5]}', b"{}"])
 def test_no_models(body: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty list is said in words."""

@@ -42,7 +42,6 @@ def test_help_teaches(argv: list[str], words: list[str], capsys: pytest.CaptureF
         ["serve", "--htpp", "x"],
         ["serve", "--htt", "127.0.0.1:0"],
         ["keys"],
-        ["check-config"],
         ["route"],
         ["chat", "--grpc", "a:1", "--http", "http://b", "hi"],
         ["chat", "--max-tokens", "many", "hi"],

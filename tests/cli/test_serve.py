@@ -50,6 +50,12 @@ def test_the_banner_of_an_empty_gateway() -> None:
     assert "serves no model." in format_banner(Settings(simulator=False), "http://127.0.0.1:1", "127.0.0.1:2")
 
 
+def test_the_banner_tells_whose_keys_there_are() -> None:
+    """Providers with a key stand there with the variable that holds it."""
+    banner = format_banner(Settings(), "http://127.0.0.1:1", "127.0.0.1:2", keys=["openai (OPENAI_API_KEY)"])
+    assert "\n  gRPC  127.0.0.1:2 (trunkline.v1)\n  Keys  openai (OPENAI_API_KEY)\n\nTry it:" in banner
+
+
 def test_every_setting_has_its_flag() -> None:
     """Each flag is taken and lands in the settings under its own name."""
     for scalar in find_scalars():

@@ -119,6 +119,7 @@ async def keep_asking(
         counts[wire] += 1
 
 
+@pytest.mark.slow
 async def test_a_reload_under_load_fails_no_call() -> None:
     """SIGHUP under load: calls on old and new connections of both wires go through, a stream that began before it ends after it, and records stay."""
     ended, counts = asyncio.Event(), Counter[str]()
@@ -181,6 +182,7 @@ async def test_a_taken_port_is_told() -> None:
     assert "--grpc HOST:PORT" in err.decode()
 
 
+@pytest.mark.slow
 async def test_a_killed_supervisor_takes_the_gateway_along() -> None:
     """Workers without a supervisor drain and end, and the ports are free."""
     async with serving("--workers", "2", "--drain-grace-s", "1") as at:

@@ -6,11 +6,13 @@ import pytest
 from trunkline_server.config.checks import check_written
 from trunkline_server.config.scalars import find_scalars
 from trunkline_server.config.sources import SettingsFile, read_sources
+from trunkline_server.dialects.registry import DIALECT_NAMES
 
 BUILTIN = {
     "providers": [{"slug": "simulator", "transport": "simulator"}],
     "models": [{"slug": "sim/echo", "endpoints": [{"provider": "simulator"}]}],
 }
+DIALECTS = ", ".join(DIALECT_NAMES)
 UNSAFE = "without keys the gateway serves this machine alone"
 PLAIN = "plain http:// would send keys and prompts unencrypted"
 
@@ -45,7 +47,7 @@ PLAIN = "plain http:// would send keys and prompts unencrypted"
         ('insecure = true\n[[providers]]\nslug = "p"\nbase_url = "http://api.example.com"', []),
         (
             '[[providers]]\nslug = "p"\nbase_url = "https://api.example.com"\ndialect = "openai-chat"',
-            [("g.toml:4", "must be one of the dialects there are: openai_chat. Did you mean `openai_chat`?")],
+            [("g.toml:4", f"must be one of the dialects there are: {DIALECTS}. Did you mean `openai_chat`?")],
         ),
         (
             '[[keys]]\nname = "a"\nsha256 = "x"\n[[keys]]\nname = "A "\nsha256 = "X"',

@@ -179,6 +179,14 @@ def test_the_simulator_can_be_left_out() -> None:
     assert (list(catalog.models), catalog.default_model) == (["acme/large"], None)
 
 
+def test_endpoints_know_what_their_dialect_drops() -> None:
+    """Routing learns from the catalog which fields of a request a provider would not get."""
+    catalog = make_catalog(read_settings(file=SettingsFile(name="g.toml", text=GOOD), environment={"ACME_KEY": "k"}))
+    refused = {slug: model.endpoints[0].refused_parameters for slug, model in catalog.models.items()}
+    assert "image_config" in refused["acme/large"]
+    assert refused["sim/echo"] == frozenset()
+
+
 def test_the_file_says_more_about_a_shipped_model() -> None:
     """Its keys win; what it leaves out is as shipped, and the shipped endpoint gets a second one beside it."""
     text = "[[models]]\nslug = 'sim/echo'\nname = 'Mine'\nendpoints = [{ provider = 'simulator', tag = 'simulator/2', upstream_model = 'sim/echo' }]"

@@ -33,5 +33,5 @@ def test_a_key_of_a_provider_is_not_dumped() -> None:
 def test_every_setting_has_its_sentence() -> None:
     """A setting without an explanation does not get into the help."""
     fields = {**Settings.model_fields, **ProviderSettings.model_fields}
-    sections = ("http", "grpc", "calls", "drain", "records", "log", "reload", "routing", "attempts", "limits")
+    sections = ("http", "grpc", "calls", "drain", "records", "log", "reload", "routing", "attempts", "limits", "fetch")
     assert [name for name, field in fields.items() if not field.description and name not in sections] == []

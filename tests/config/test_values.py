@@ -3,8 +3,9 @@
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
-from trunkline_server.config.values import Listen, SecretText, is_loopback_host
+from trunkline_server.config.values import Listen, SecretText, check_network, is_loopback_host
 from trunkline_server.core.secret import Secret
 
 TEXT = "sk-very-secret"
@@ -92,3 +93,16 @@ def test_loopback(host: str, is_loopback: bool) -> None:
     """Only addresses that no other machine can reach are loopback."""
     assert is_loopback_host(host) is is_loopback
     assert Listen(host=host, port=1).is_loopback is is_loopback
+
+
+@pytest.mark.parametrize("text", ["10.1.2.0/24", "fd00::/8", "127.0.0.1"])
+def test_networks(text: str) -> None:
+    """A network is an address and the length of its prefix."""
+    assert check_network(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "10.1.2.3/24", "10.0.0.0/33", "localhost", "*"])
+def test_what_is_no_network(text: str) -> None:
+    """Anything else is a fault."""
+    with pytest.raises(PydanticCustomError, match="prefix"):
+        check_network(text)

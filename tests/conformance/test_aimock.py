@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A provider that is not ours: the npm program aimock plays OpenAI, the SDK and the generated stub ask it through the gateway."""
 
-import asyncio
 import json
-import os
-import re
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import aiohttp
 import openai
 import pytest
 from openai import AsyncOpenAI
 
+from support.aimock import KEY, read_journal, running_aimock
 from support.gateway import RunningGateway, offer, running_gateway
-from support.toolchains import require_node_program, require_program
 from trunkline import build_request, text_of
 from trunkline.v1.chat_response_pb2 import ChatCompletion
 from trunkline.v1.chat_service_pb2_grpc import ChatServiceStub
@@ -24,7 +18,6 @@ from trunkline_server.core.chunks import Fold
 
 pytestmark = [pytest.mark.slow, pytest.mark.conformance]
 
-KEY = "sk-only-for-aimock"
 TEXTS = {
     "greet me": "Hello! How can I help you today?",
     "in many scripts": 'Grüße, 日本語 and 🙂\n\n- a list\n- with "quotes" and \\ strokes',
@@ -47,31 +40,8 @@ TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": 
 @pytest.fixture(scope="module")
 async def aimock(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The URL of a running aimock with the answers above; it is ended with the tests."""
-    program = [require_program("node"), require_node_program("aimock")]
-    folder: Path = tmp_path_factory.mktemp("aimock")
-    (folder / "fixtures.json").write_text(json.dumps(FIXTURES), encoding="utf-8")
-    llm = {"fixtures": str(folder / "fixtures.json"), "chunkSize": 5, "latency": 1}
-    config = {"port": 0, "host": "127.0.0.1", "auth": {"apiKeys": [KEY]}, "llm": llm}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    arguments = ["--config", str(folder / "config.json")]
-    # Nothing of this machine's settings, such as keys of real providers, goes into it.
-    environment = {"PATH": os.environ["PATH"]}
-    process = await asyncio.create_subprocess_exec(*program, *arguments, stdin=DEVNULL, stdout=PIPE, env=environment)
-    try:
-        yield await find_url(process)
-    finally:
-        process.terminate()
-        await process.communicate()
-
-
-async def find_url(process: asyncio.subprocess.Process) -> str:
-    """The URL that the program prints once it listens."""
-    assert process.stdout is not None
-    async with asyncio.timeout(20):
-        while line := (await process.stdout.readline()).decode():
-            if found := re.search(r"listening on (http://\S+)", line):
-                return found[1]
-    raise AssertionError("aimock ended before it listened")
+    async with running_aimock(tmp_path_factory.mktemp("aimock"), FIXTURES) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +115,6 @@ async def test_its_errors_are_told(client: AsyncOpenAI, stream: bool) -> None:
 async def test_what_aimock_got(client: AsyncOpenAI, aimock: str) -> None:
     """Its own journal shows its name of the model and none of the gateway's fields. Without the gateway's key it would have answered 401."""
     await client.chat.completions.create(**make("greet me"), extra_body={"session_id": "s"})
-    signed = {"authorization": f"Bearer {KEY}"}
-    async with aiohttp.ClientSession() as http, http.get(f"{aimock}/__aimock/journal", headers=signed) as answer:
-        entry = (await answer.json())[-1]
+    entry = (await read_journal(aimock))[-1]
     assert (entry["path"], entry["body"]["model"]) == ("/v1/chat/completions", "upstream-one")
     assert "session_id" not in entry["body"]

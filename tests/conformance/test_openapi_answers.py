@@ -22,6 +22,14 @@ MODELS = ["sim/echo", "sim/tools", "sim/json", "sim/reasoner", "sim/vision", "si
 KNOWN = {"author": {"enum": ["sim", "nobody"]}, "slug": {"enum": ["echo", "tools", "none"]}}
 USER = [{"role": "user", "content": "hello"}]
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+# What other vendors' languages hold where the document only names them: path -> key, schema.
+TURN = {"role": {"enum": ["user", "assistant"]}, "content": {"type": "string"}}
+TURNS = {"type": "array", "minItems": 1, "items": {"type": "object", "required": list(TURN), "properties": TURN}}
+SPOKEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "/messages": ("messages", TURNS),
+    "/responses": ("input", {"anyOf": [{"type": "string"}, TURNS]}),
+    "/completions": ("prompt", {"type": "string", "minLength": 1}),
+}
 BUDGET_S = 45
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -57,6 +65,9 @@ def narrowed(document: dict[str, Any], tmp_path: Path) -> Path:
     for item in made["paths"].values():
         for parameter in item.get("get", {}).get("parameters", ()):
             parameter["schema"] = KNOWN.get(parameter["name"], parameter["schema"])
+    for face, (key, schema) in SPOKEN.items():
+        body = made["paths"][face]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        body["properties"] |= {"model": {"enum": [*MODELS, None]}, key: schema}
     path = tmp_path / "openapi.json"
     path.write_bytes(orjson.dumps(made))
     return path
@@ -72,6 +83,7 @@ async def test_schemathesis_finds_no_answer_outside_the_document(narrowed: Path)
         command = [
             Path(sys.executable).with_name("schemathesis"),
             *("run", narrowed, "--url", gateway.openai_url, "--header", f"Authorization: Bearer {KEY}"),
+            *("--header", f"x-api-key: {KEY}"),
             *("--max-time", str(BUDGET_S), "--request-timeout", "10", "--exclude-checks", "positive_data_acceptance"),
             *(
                 "--suppress-health-check",

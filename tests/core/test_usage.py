@@ -13,8 +13,16 @@ from support.builders import (
     make_tool_result,
     make_usage,
 )
+from trunkline.v1.message_pb2 import ChatMessage, ContentPart
 from trunkline.v1.usage_pb2 import CompletionTokensDetails, CostDetails, PromptTokensDetails, Usage
-from trunkline_server.core.usage import count_prompt_bytes, estimate_tokens, estimate_usage, price_usage, waive_cost
+from trunkline_server.core.usage import (
+    count_images,
+    count_prompt_bytes,
+    estimate_tokens,
+    estimate_usage,
+    price_usage,
+    waive_cost,
+)
 
 # 2.50 and 10 USD per million tokens, and so on: 1e-12 USD per token.
 PRICES = {
@@ -27,6 +35,7 @@ PRICES = {
     "audio_output": 80_000_000,
     "internal_reasoning": 12_000_000,
 }
+WRITTEN = {"cache_creation": '{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20}'}
 PLAIN_PRICES = {"prompt": 3, "completion": 5}
 TOP = 2**63 - 1
 
@@ -63,6 +72,20 @@ def make_split_usage(prompt: int, completion: int, *, read: dict[str, int], made
             id="reasoning and sound",
         ),
         pytest.param(
+            make_split_usage(100, 0, read={"cached_tokens": 80, "audio_tokens": 60}, made={}),
+            PRICES,
+            80 * 250_000 + 20 * 40_000_000 + 7,
+            0,
+            id="sound that was cached is charged once",
+        ),
+        pytest.param(
+            make_split_usage(100, 0, read={"cached_tokens": 50, "cache_write_tokens": 70, "audio_tokens": 60}, made={}),
+            PRICES,
+            50 * 250_000 + 70 * 3_125_000 + 7,
+            0,
+            id="sound beside more parts than the prompt has",
+        ),
+        pytest.param(
             make_split_usage(100, 50, read={"cached_tokens": 60}, made={"reasoning_tokens": 20}),
             PLAIN_PRICES,
             300,
@@ -75,6 +98,41 @@ def make_split_usage(prompt: int, completion: int, *, read: dict[str, int], made
             25 * 250_000 + 7,
             15 * 12_000_000,
             id="parts beyond the total",
+        ),
+        pytest.param(
+            make_split_usage(0, 50, read={}, made={"image_tokens": 40}),
+            {**PLAIN_PRICES, "image_token": 7},
+            0,
+            40 * 7 + 10 * 5,
+            id="tokens of images",
+        ),
+        pytest.param(
+            make_split_usage(0, 50, read={}, made={"image_tokens": 40}),
+            PLAIN_PRICES,
+            0,
+            250,
+            id="tokens of images without a price of their own",
+        ),
+        pytest.param(
+            make_split_usage(100, 0, read={"cache_write_tokens": 30, "extra": WRITTEN}, made={}),
+            {**PLAIN_PRICES, "input_cache_write": 4, "input_cache_write_1h": 6},
+            20 * 6 + 10 * 4 + 70 * 3,
+            0,
+            id="written for an hour",
+        ),
+        pytest.param(
+            make_split_usage(100, 0, read={"cache_write_tokens": 30, "extra": WRITTEN}, made={}),
+            {**PLAIN_PRICES, "input_cache_write": 4},
+            30 * 4 + 70 * 3,
+            0,
+            id="written for an hour at one price",
+        ),
+        pytest.param(
+            make_split_usage(100, 0, read={"cache_write_tokens": 30, "extra": {"cache_creation": "[}"}}, made={}),
+            {**PLAIN_PRICES, "input_cache_write_1h": 6},
+            300,
+            0,
+            id="a broken split",
         ),
         pytest.param(
             make_split_usage(-5, -1, read={"cached_tokens": -9}, made={"reasoning_tokens": -2}),
@@ -94,6 +152,29 @@ def test_usage_is_priced_exactly(usage: Usage, prices: dict[str, int], prompt_pu
         upstream_inference_completions_cost_pusd=completion_pusd,
     )
     assert usage.cost_pusd == prompt_pusd + completion_pusd
+
+
+def test_images_and_searches_have_prices() -> None:
+    """A picture read, one made, and a search cost what they cost; a picture made costs nothing by its tokens."""
+    usage = make_split_usage(10, 50, read={}, made={"image_tokens": 40})
+    usage.server_tool_use_details.web_search_requests = 3
+    price_usage(
+        usage, {**PLAIN_PRICES, "image": 11, "image_output": 100, "web_search": 1000}, images_read=2, images_made=1
+    )
+    assert usage.cost_details == CostDetails(
+        upstream_inference_prompt_cost_pusd=30 + 22,
+        upstream_inference_completions_cost_pusd=50 + 100,
+        upstream_inference_cost_pusd=30 + 22 + 50 + 100 + 3000,
+    )
+
+
+def test_pictures_are_counted() -> None:
+    """Every message's pictures count, and nothing else does."""
+    picture = ContentPart(image_url={"url": "data:,"})
+    message = make_message("look")
+    message.user.content.extend([picture, picture])
+    assert count_images(make_request(messages=[message, make_message(), make_assistant_calls("a")])) == 2
+    assert count_images(make_request(messages=[ChatMessage()])) == 0
 
 
 def test_without_prices_the_provider_has_the_word() -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON text from providers, and what is forgiven in it."""
 
+import orjson
 import pytest
 
-from trunkline_server.dialects.upstream_json import parse_upstream_json, reparse_upstream_json
+from trunkline_server.dialects.upstream_json import parse_exact_json, parse_upstream_json, reparse_upstream_json
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,28 @@ def test_what_is_refused(text: bytes) -> None:
         parse_upstream_json(text)
     with pytest.raises(ValueError, match=r"."):
         reparse_upstream_json(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":-12345678901234567890123,"b":[18446744073709551615,-9223372036854775808]}',
+        b'{"a":1.5,"b":"1234567890123456789012"}',
+        b"[18446744073709551616,-9223372036854775809]",
+    ],
+)
+def test_exact_integers(text: bytes) -> None:
+    """Integers of any length are written again as they were read."""
+    assert orjson.dumps(parse_exact_json(text)) == text
+
+
+def test_integers_in_64_bits() -> None:
+    """They are integers, not texts kept for writing."""
+    assert parse_exact_json(b"[18446744073709551615, -9223372036854775808]") == [2**64 - 1, -(2**63)]
+
+
+@pytest.mark.parametrize("text", [b'{"a": 1234567890123456789012', b"9" * 10_000])
+def test_exact_text_that_is_refused(text: bytes) -> None:
+    """What is no JSON is a ValueError here, too, and so is a number that nobody counts to."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_exact_json(text)

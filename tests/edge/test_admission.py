@@ -218,3 +218,14 @@ def test_a_pool_gives_each_byte_once() -> None:
     assert len(asked) == 1
     assert all(len(pool.draw(100)) == 100 for _ in range(20))
     assert len(asked) > 1
+
+
+def test_headers_for_the_provider() -> None:
+    """Both words for Anthropic's switch go on under its own; what no header can hold is refused."""
+    assert admit(headers={"x-anthropic-beta": "one"}).passed_headers == {"anthropic-beta": "one"}
+    both = admit(headers={"anthropic-beta": "one", "x-anthropic-beta": "two"})
+    assert both.passed_headers == {"anthropic-beta": "one,two"}
+    assert admit(headers={}).passed_headers == {}
+    for value in ("x" * 1025, "a\nb", "ä"):
+        with pytest.raises(GatewayError, match="anthropic-beta"):
+            admit(headers={"x-anthropic-beta": value})

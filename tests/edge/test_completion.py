@@ -32,6 +32,13 @@ async def test_a_failure_before_content_is_raised(script: list[object]) -> None:
     assert caught.value is FAILURE
 
 
+async def test_a_failure_after_content_is_raised_where_it_cannot_be_told() -> None:
+    """For a language that has no words for half an answer, it is no answer."""
+    with pytest.raises(GatewayError) as caught:
+        await complete(FakeGateway(script=[[make_text_chunk("Hel")], FAILURE]), make_call(), keeps_partial=False)
+    assert caught.value is FAILURE
+
+
 async def test_a_failure_after_content_stands_beside_it() -> None:
     """What came is kept; the error and its finish reason say that it is not all."""
     answer = await complete(FakeGateway(script=[[make_text_chunk("Hel")], FAILURE]), make_call())

@@ -29,6 +29,7 @@ from support.streams import copy_chunks
 from trunkline.v1.chat_request_pb2 import ReasoningConfig
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk, ChunkChoice, Delta, FunctionCallDelta, Logprobs
 from trunkline.v1.error_pb2 import ErrorReason
+from trunkline.v1.message_pb2 import ContentPart, OutputImage
 from trunkline.v1.usage_pb2 import CostDetails, Usage
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch
@@ -136,6 +137,18 @@ def test_usage_is_priced() -> None:
         upstream_inference_prompt_cost_pusd=30,
         upstream_inference_completions_cost_pusd=25,
     )
+
+
+def test_pictures_are_priced() -> None:
+    """Pictures that the request holds and those that the answer makes have the prices of the endpoint."""
+    message = make_message("look")
+    message.user.content.append(ContentPart(image_url={"url": "data:,"}))
+    call = make_call(make_request(messages=[message]))
+    answer = Answer(call, make_endpoint(prices_pusd={"image": 7, "image_output": 100}), [])
+    picture = OutputImage(image_url={"url": "data:,"})
+    hear(answer, make_delta_chunk(images=[picture, picture]), make_finish_chunk(), make_usage_chunk())
+    [last] = answer.finish()
+    assert last.usage.cost_pusd == 7 + 2 * 100
 
 
 STANDARD = make_endpoint(prices_pusd={"prompt": 3, "completion": 5})

@@ -5,6 +5,7 @@ Time is the stage's: only steps and pauses move it.
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -424,6 +425,27 @@ async def test_the_last_chunk_tells_the_route() -> None:
     assert [endpoint.selected for endpoint in route.endpoints.available] == [False, True]
     unasked = await stage.listen(make_call())
     assert not any(chunk.HasField("openrouter_metadata") for chunk in unasked.chunks)
+
+
+@pytest.mark.parametrize("play", [GOOD, REFUSED], ids=["answer", "failure"])
+async def test_the_route_tells_what_the_provider_did_not_get(play: Play) -> None:
+    """Parameters that the last provider got otherwise, or not at all, are a stage of the pipeline, and stand in the record."""
+    stage = Stage(a=[play])
+    request = make_request(verbosity="low", top_k=40)
+    heard = await stage.listen(make_call(request, wants_router_metadata=True))
+    route = heard.chunks[-1].openrouter_metadata if heard.error is None else heard.error.route
+    assert route is not None
+    [told] = route.pipeline
+    assert (told.type, told.name) == ("dialect", "tiny")
+    assert json.loads(told.data) == {"dropped": ["verbosity"], "changed": {"top_k": "clamped to 5"}}
+    [record] = stage.records
+    assert (record.unsent, record.changed) == (("verbosity",), (("top_k", "clamped to 5"),))
+
+
+async def test_a_provider_that_got_everything_leaves_the_pipeline_empty() -> None:
+    """Nothing is told where nothing happened."""
+    heard = await Stage(a=[GOOD]).listen(make_call(wants_router_metadata=True))
+    assert list(heard.chunks[-1].openrouter_metadata.pipeline) == []
 
 
 @pytest.mark.parametrize(

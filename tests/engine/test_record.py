@@ -28,7 +28,9 @@ from trunkline.v1.usage_pb2 import CompletionTokensDetails, PromptTokensDetails
 from trunkline_server.core.errors import AttemptFailure, GatewayError, Unavailability, error_body
 from trunkline_server.core.record import Attempt, Generation
 from trunkline_server.core.usage import count_prompt_bytes, estimate_tokens
+from trunkline_server.dialects.base import RenderedRequest
 from trunkline_server.engine.answer import Answer
+from trunkline_server.engine.pipeline import Rendering
 from trunkline_server.engine.record import CallStory, Keepers
 from trunkline_server.routing.candidates import Exclusion
 
@@ -308,12 +310,33 @@ def test_a_record_goes_to_every_keeper() -> None:
 def test_a_record_names_what_the_last_provider_did_not_get() -> None:
     """Parameters that the last endpoint was asked without stand in the record; those of an earlier one do not."""
     story = CallStory(make_call(), Clock())
-    for unsent in (("route",), ("messages.reasoning",)):
+    lost = (
+        RenderedRequest(path="/", headers={}, body=b"", dropped=("route",)),
+        RenderedRequest(
+            path="/", headers={}, body=b"", dropped=("messages.reasoning",), changed=(("temperature", "clamped to 1"),)
+        ),
+    )
+    for rendered in lost:
         answer = Answer(make_call(), ENDPOINT, [])
-        answer.unsent = unsent
+        answer.rendering = Rendering.of("openai_chat", rendered)
         story.begin_attempt(answer)
-    assert story.end().unsent == ("messages.reasoning",)
-    assert CallStory(make_call(), Clock()).end().unsent == ()
+    record = story.end()
+    assert record.unsent == ("messages.reasoning",)
+    assert record.changed == (("temperature", "clamped to 1"),)
+
+
+def test_a_provider_that_got_everything_leaves_no_trace() -> None:
+    """Where the last endpoint got everything, the record says nothing of what an earlier one did not get."""
+    story = CallStory(make_call(), Clock())
+    for dropped in (("route",), ()):
+        answer = Answer(make_call(), ENDPOINT, [])
+        rendered = RenderedRequest(path="/", headers={}, body=b"", dropped=dropped)
+        answer.rendering = Rendering.of("openai_chat", rendered)
+        story.begin_attempt(answer)
+    record = story.end()
+    assert (record.unsent, record.changed) == ((), ())
+    untouched = CallStory(make_call(), Clock()).end()
+    assert (untouched.unsent, untouched.changed) == ((), ())
 
 
 def test_exclusions_are_bounded() -> None:

@@ -106,7 +106,7 @@ def is_well(seen: Seen) -> bool:
     return (seen.error, seen.text, seen.ended) == (None, SPARE_TEXT, True) and seen.provider in PROVIDERS[1:]
 
 
-@pytest.mark.parametrize("how", ["refuse", "hang", "5xx"])
+@pytest.mark.parametrize("how", ["refuse", *(pytest.param(how, marks=pytest.mark.slow) for how in ("hang", "5xx"))])
 @pytest.mark.parametrize("calls", [1_000, pytest.param(5_000, marks=pytest.mark.slow)], ids="{:,} on each wire".format)
 async def test_one_of_three_is_dead(how: str, calls: int) -> None:
     """P-17: no failure reaches a client that wants the dead one first; after five it is out, and asked by nobody but a probe now and then."""

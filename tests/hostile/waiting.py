@@ -52,5 +52,4 @@ WAITING: Final = (
     Waiting(number="H90", feature="the cache", rest="the cache's key holds the tenant and all parameters"),
     Waiting(number="H93", feature="accounts", rest="the limit of a key as money", partly=True),
     Waiting(number="H94", feature="accounts", rest="names and labels of keys"),
-    Waiting(number="H95", feature="hops on upstream requests", rest="a gateway that is its own provider"),
 )

@@ -120,7 +120,27 @@ def test_preferences_filter_by_what_is_known(preferences: dict[str, Any], expect
 
 def test_required_parameters_that_nobody_sent() -> None:
     """`require_parameters` asks nothing where no parameter is sent."""
-    assert find_candidates(TWO, make_ask(require_parameters=True)) == (TWO.endpoints, [])
+    assert find_candidates(TWO, make_ask(require_parameters=True)) == ([*TWO.endpoints], [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "required", "expected"),
+    [
+        pytest.param({"user": "ann"}, True, "acme", id="a field outside of the vocabulary of parameters"),
+        pytest.param({"seed": 1}, True, "acme", id="a parameter that the row lists all the same"),
+        pytest.param({"temperature": 1.0}, True, "acme strict", id="another parameter"),
+        pytest.param({"user": "ann"}, False, "acme strict", id="not required"),
+    ],
+)
+def test_required_parameters_that_a_dialect_drops(fields: dict[str, Any], required: bool, expected: str) -> None:
+    """An endpoint whose provider would not get a field that is set does not know all parameters."""
+    known = frozenset({"seed", "temperature"})
+    strict = make_endpoint("strict", supported_parameters=known, refused_parameters=frozenset({"user", "seed"}))
+    model = make_model("acme/one", make_endpoint("acme", supported_parameters=known), strict)
+    ask = make_ask(make_request(**fields, provider=ProviderPreferences(require_parameters=required)))
+    candidates, exclusions = find_candidates(model, ask)
+    assert tags(candidates) == expected
+    assert set(rejected(exclusions).values()) <= {"require_parameters"}
 
 
 KNOWS = {

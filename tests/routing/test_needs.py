@@ -39,6 +39,11 @@ def test_modalities_read(messages: list[ChatMessage], reads: set[str], images: i
     assert read_needs(make_request(messages=messages)).images == images
 
 
+def test_fields() -> None:
+    """Every field that is set counts, a parameter or not."""
+    assert read_needs(make_request(seed=1, user="ann")).fields == {"messages", "model", "seed", "user"}
+
+
 def test_modalities_written() -> None:
     """Text is what every model writes."""
     assert read_needs(make_request(modalities=["text", "audio", "image"])).writes == {"audio", "image"}

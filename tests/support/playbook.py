@@ -68,7 +68,9 @@ class TinyDecoder:
 
 
 class TinyDialect:
-    """Writes the model's name and whether the answer is streamed as the body. An endpoint whose upstream model is "unwritable" is refused."""
+    """Writes the model's name and whether the answer is streamed as the body. An endpoint whose upstream model is "unwritable" is refused, and of the
+    request's fields `verbosity` is dropped, and `top_k` is sent as something else.
+    """
 
     name = "tiny"
 
@@ -77,7 +79,13 @@ class TinyDialect:
         if endpoint.upstream_model == "unwritable":
             raise fail(ErrorReason.ERROR_REASON_UNPROCESSABLE)
         body = f'{{"model":"{endpoint.upstream_model}","stream":{"true" if stream else "false"}}}'
-        return RenderedRequest(path="/chat", headers={"content-type": "application/json"}, body=body.encode())
+        return RenderedRequest(
+            path="/chat",
+            headers={"content-type": "application/json"},
+            body=body.encode(),
+            dropped=("verbosity",) if request.verbosity else (),
+            changed=(("top_k", "clamped to 5"),) if request.top_k else (),
+        )
 
     def decoder(self, *, status: int, headers: Mapping[str, str]) -> TinyDecoder:
         """A decoder, whatever the head says."""

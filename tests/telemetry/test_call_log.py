@@ -150,3 +150,9 @@ def test_what_a_provider_did_not_get_is_told(caplog: pytest.LogCaptureFixture) -
     """Parameters that a plain provider does not take are named in the line, so that nothing is dropped in silence."""
     line = write(replace(WHOLE, unsent=("route", "messages.reasoning")), "text", caplog)
     assert ' unsent="route,messages.reasoning" status=ok' in line
+
+
+def test_what_a_provider_got_otherwise_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """So are parameters that it got otherwise than they were meant."""
+    line = write(replace(WHOLE, changed=(("temperature", "clamped to 1"), ("stop", "cut to 4"))), "text", caplog)
+    assert ' changed="temperature,stop" status=ok' in line

@@ -126,3 +126,40 @@ async def test_nothing_is_kept_after_the_end() -> None:
         await connector.free()
         connector.keep(late)
         assert (kept.protocol, late.protocol, connector.take()) == (None, None, None)
+
+
+@pytest.mark.parametrize("path", ["/x", "//evil.test/x", "/@evil.test", "/../x", "/?next=http://evil.test/"])
+def test_where_paths_lead(path: str) -> None:
+    """A path stays with its provider, whatever it holds."""
+    assert Heads("https://a.test:81/v1", OWN).url(path).origin() == URL("https://a.test:81")
+
+
+@pytest.mark.parametrize("path", ["@evil.test/", ".evil.test/", ":443@evil.test/", "/x#y"])
+def test_paths_that_lead_away(path: str) -> None:
+    """What would make another host of the URL is refused, without being repeated."""
+    with pytest.raises(ValueError, match="leads away") as caught:
+        Heads("https://a.test", OWN).url(path)
+    assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"), [("/a", b"/a?key=k"), ("/a?alt=sse", b"/a?alt=sse&key=k"), ("/a?", b"/a?key=k")]
+)
+def test_a_key_in_the_query(path: str, line: bytes) -> None:
+    """It follows what the path has of a query."""
+    head = Heads("https://a.test", {}, "key=k").head(path, {}, 1)
+    assert head.startswith(b"POST %b HTTP/1.1\r\n" % line)
+
+
+def test_a_signed_head() -> None:
+    """What shows the sender is made for one request: it is not kept, and wins over what a dialect says."""
+    heads = Heads("http://a.test", {"user-agent": "trunkline"})
+    one, other = (
+        heads.signed_head("/a", {"X-Amz-Date": "evil"}, {"authorization": sign, "x-amz-date": sign}, 1) for sign in "12"
+    )
+    assert (b"authorization: 1\r\n" in one, b"x-amz-date: 2\r\n" in other, b"evil" in one + other) == (
+        True,
+        True,
+        False,
+    )
+    assert b"authorization" not in heads.head("/a", {}, 1)

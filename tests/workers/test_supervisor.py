@@ -40,6 +40,7 @@ async def test_a_dead_worker_is_replaced_at_once() -> None:
     assert (len(set(at.pids())), at.lines.count(READY)) == (3, 1)
 
 
+@pytest.mark.slow
 async def test_a_crash_loop_ends_the_service() -> None:
     """A worker that ends again and again ends the service with status 1, and the log counts the tries."""
     dies = SIT + "ready(); time.sleep(0.05); seat['number'] == 2 and sys.exit(3); control.recv(1)"

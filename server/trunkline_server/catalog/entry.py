@@ -12,7 +12,9 @@ from trunkline_server.catalog.tiers import STANDARD
 EndpointKey = tuple[str, str]
 """What names an endpoint among all: the model's slug and the endpoint's tag. The same across reloads of the catalog."""
 
+_CONTRACT = "trunkline"
 _NO_PRICES: Mapping[str, int] = MappingProxyType({})
+_NO_RENAMES: Mapping[str, str] = MappingProxyType({})
 _NO_TIERS: Mapping[str, Endpoint] = MappingProxyType({})
 
 
@@ -31,12 +33,33 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """What a provider's requests differ in from those of its dialect.
+
+    `path` and `stream_path` are templates of the path for whole and streamed answers, in which `{model}` stands for the provider's name of the model (None: the
+    dialect's own path). `adds` are top-level fields of the body, `removes` and `removes_headers` what the dialect writes and the provider does not take.
+    `reads_urls` is false where the provider reads no URL in a message, whatever the dialect's own maker does.
+    """
+
+    path: str | None = None
+    stream_path: str | None = None
+    adds: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    removes: frozenset[str] = frozenset()
+    removes_headers: frozenset[str] = frozenset()
+    reads_urls: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """Who offers models, and how it is spoken to.
 
     `transport` names the upstream that reaches it ("http" or "simulator"), `dialect` its JSON language. `takes_extensions` says that it understands every
-    field of the contract (OpenRouter's and the gateway's own), not only OpenAI's. `trains_on_prompts` and `keeps_prompts` are true where nothing better is
-    known. `base_url` is None for the simulator.
+    field of the contract (OpenRouter's and the gateway's own), not only OpenAI's. `renames` are fields of openai_chat that it has under another name,
+    `refuses` those that it does not take, and `takes_developer_role` tells whether it knows the role `developer`. Of openai_chat, too: whether it
+    `takes_images_in_results` of tools, the `tool_types` that it takes beside functions and custom tools, the form of `tool_ids` ("alphanumeric_9"; None:
+    any), and the `forms` of answers, types of `response_format`, that it takes beside text (None: all). `wire` is what its requests differ in
+    from its dialect's. `auth` is the way in which the gateway shows itself, `auth_header` the header for it where it is not the usual one, `region` the one of
+    AWS that requests are signed for. `trains_on_prompts` and `keeps_prompts` are true where nothing better is known. `base_url` is None for the simulator.
     """
 
     slug: str
@@ -45,6 +68,17 @@ class Provider:
     transport: str = "http"
     base_url: str | None = None
     takes_extensions: bool = False
+    renames: Mapping[str, str] = field(default_factory=lambda: _NO_RENAMES)
+    refuses: frozenset[str] = frozenset()
+    takes_developer_role: bool = True
+    takes_images_in_results: bool = False
+    tool_types: frozenset[str] = frozenset()
+    tool_ids: str | None = None
+    forms: frozenset[str] | None = None
+    wire: Wire | None = None
+    auth: str = "bearer"
+    auth_header: str | None = None
+    region: str | None = None
     trains_on_prompts: bool = True
     keeps_prompts: bool = True
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -54,6 +88,11 @@ class Provider:
     headquarters: str | None = None
     datacenters: tuple[str, ...] = ()
 
+    @property
+    def is_gateway(self) -> bool:
+        """Whether it may pass requests on to others: it is told how many gateways a request has passed."""
+        return self.takes_extensions or self.dialect == _CONTRACT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -62,9 +101,11 @@ class Endpoint:
     `upstream_model` is the name by which the provider knows the model; `tag` the endpoint's own slug for routing preferences (the provider's slug, with a
     suffix where a provider offers a model more than once). `prices_pusd` maps the keys of `trunkline.v1.Pricing` without unit ("prompt", "completion",
     "request", ...) to 1e-12 USD per token or unit. `service_tier` is the tier it sells, None for the standard one; `exacto` says that it is known for good
-    tool calls, `takes_prefill` that it goes on with a last message of the assistant. `most_concurrent` bounds the calls that the gateway has there at once.
-    None means unlimited or unknown elsewhere. The model sets `beside_tiers`, whether some endpoint of it sells a service tier, and `of_tiers`, what the same
-    provider sells of it in each tier, this one's own among them: empty where none is sold.
+    tool calls, `takes_prefill` that it goes on with a last message of the assistant. `cache_marks` is the mark of cached prefixes that it takes on content
+    parts, "cache_control" or "prompt_cache_breakpoint" (None: none). `refused_parameters` are the fields of a request that its provider would not get: the
+    dialect's and the provider's, set where the catalog is put together. `most_concurrent` bounds the calls that the gateway has there at once. None means
+    unlimited or unknown elsewhere. The model sets `beside_tiers`, whether some endpoint of it sells a service tier, and `of_tiers`, what the same provider
+    sells of it in each tier, this one's own among them: empty where none is sold.
 
     `prices_above` are the prices of calls whose prompts have more tokens than each number, in rising order; `price_source` says where prices come from that
     nobody gave for this endpoint, None for those that somebody did.
@@ -88,6 +129,8 @@ class Endpoint:
     service_tier: str | None = None
     exacto: bool = False
     takes_prefill: bool = False
+    cache_marks: str | None = None
+    refused_parameters: frozenset[str] = frozenset()
     most_concurrent: int | None = None
     prices_above: tuple[tuple[int, Mapping[str, int]], ...] = ()
     price_source: str | None = None

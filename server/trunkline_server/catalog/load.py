@@ -9,22 +9,27 @@ a fault in one row hides none in another; a row's own types are checked by `rows
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
+from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from trunkline_server.catalog.entry import Catalog, Endpoint, Model, Provider, Timeouts
 from trunkline_server.catalog.merge import tag_of
+from trunkline_server.catalog.places import REGION, fill, find_place_faults, make_wire
 from trunkline_server.catalog.prices import NO_LIST, PriceBook
 from trunkline_server.catalog.rows import EndpointRow, ModelRow, PriceRow, ProviderRow
 
 Table = Mapping[str, object]
 Path = tuple[str | int, ...]
 _ORIGIN: Final = ("source", "date")
+_KINDS: Final = ("providers", "models")
+_ENDING: Final = ".toml"
+_NOTHING_OFF: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +41,36 @@ class CatalogFault:
     message: str
 
 
-def read_builtin(name: str) -> Table:
-    """The rows that ship with the gateway under a name: `data/providers/NAME.toml` and `data/models/NAME.toml` as one table.
+def list_builtin() -> list[str]:
+    """The names of what ships with the gateway, sorted: each is the slug of the provider in `data/providers/NAME.toml`."""
+    files = (entry.name for entry in _folder("providers").iterdir())
+    return sorted(name.removesuffix(_ENDING) for name in files if name.endswith(_ENDING))
+
+
+def read_builtin(name: str, *, models: bool = True) -> Table:
+    """The rows that ship with the gateway under a name: those of `data/providers/NAME.toml`, and of `data/models/NAME.toml` where there are some and they are wanted.
 
     Raises ValueError for a row that does not say where it comes from and from when.
     """
-    folder = resources.files("trunkline_server.catalog").joinpath("data")
-    texts = [folder.joinpath(kind, f"{name}.toml").read_text(encoding="utf-8") for kind in ("providers", "models")]
+    files = [_folder(kind).joinpath(f"{name}{_ENDING}") for kind in _KINDS[: 2 if models else 1]]
+    texts = [file.read_text(encoding="utf-8") for file in files if file.is_file()]
     table: Table = {key: value for text in texts for key, value in tomllib.loads(text).items()}
-    for kind in ("providers", "models"):
+    for kind in _KINDS:
         for _, row in list_rows(table, kind):
             if not all(row.get(key) for key in _ORIGIN):
-                raise ValueError(f"{kind}/{name}.toml: {row.get('slug')} lacks its source or its date")
+                raise ValueError(f"{kind}/{name}{_ENDING}: {row.get('slug')} lacks its source or its date")
     return table
 
 
-def check_tables(tables: Sequence[Table]) -> list[CatalogFault]:
-    """All faults between the rows of the tables: slugs taken twice in one of them, endpoints of unknown providers, models that nobody offers, addresses."""
+def _folder(kind: str) -> Traversable:
+    return resources.files("trunkline_server.catalog").joinpath("data", kind)
+
+
+def check_tables(tables: Sequence[Table], off: Mapping[str, str] = _NOTHING_OFF) -> list[CatalogFault]:
+    """All faults between the rows of the tables: slugs taken twice in one of them, endpoints of unknown providers, models that nobody offers, addresses.
+
+    `off` are providers that there would be, by slug, each with what they lack.
+    """
     faults: list[CatalogFault] = []
     providers: dict[str, Table] = {}
     offered: set[str] = set()
@@ -62,7 +80,7 @@ def check_tables(tables: Sequence[Table]) -> list[CatalogFault]:
         faults += [*_duplicates(index, rows, "provider"), *_duplicates(index, models, "model")]
         faults += [fault for path, row in rows for fault in _check_provider(index, path, row, providers)]
         providers.update({slug: row for _, row in rows if isinstance(slug := row.get("slug"), str)})
-        faults += [fault for path, row in models for fault in _check_model(index, path, row, providers, offered)]
+        faults += [fault for path, row in models for fault in _check_model(index, path, row, providers, offered, off)]
         offered.update(slug for _, row in models if row.get("endpoints") and isinstance(slug := row.get("slug"), str))
     return faults
 
@@ -87,12 +105,23 @@ def split_url(text: object) -> SplitResult | None:
     return None if parts.username or parts.password or parts.query or parts.fragment else parts
 
 
+def _refuse_nothing(_provider: Provider) -> frozenset[str]:
+    return frozenset()
+
+
 def build_catalog(
-    providers: Iterable[ProviderRow], models: Iterable[ModelRow], *, default_model: str | None = None
+    providers: Iterable[ProviderRow],
+    models: Iterable[ModelRow],
+    *,
+    default_model: str | None = None,
+    refused: Callable[[Provider], frozenset[str]] = _refuse_nothing,
 ) -> Catalog:
-    """The catalog of rows that `check_tables` found no fault in. Raises KeyError where an endpoint's provider is unknown all the same."""
+    """The catalog of rows that `check_tables` found no fault in. Raises KeyError where an endpoint's provider is unknown all the same.
+
+    `refused` tells the fields of a request that a provider would not get: catalog and routing do not know the dialects.
+    """
     rows = {row.slug: row for row in providers}
-    maker = _ModelMaker(rows)
+    maker = _ModelMaker(rows, refused)
     return Catalog(
         models=MappingProxyType({row.slug: maker.make(row) for row in models}),
         providers=MappingProxyType(dict(maker.providers)),
@@ -118,7 +147,7 @@ def _duplicates(table: int, rows: Sequence[tuple[Path, Table]], what: str) -> It
 def _check_provider(table: int, path: Path, own: Table, earlier: Mapping[str, Table]) -> Iterator[CatalogFault]:
     row = {**earlier.get(str(own.get("slug")), {}), **own}
     base_url = row.get("base_url")
-    if row.get("transport", "http") == "http":
+    if row.get("transport", "http") != "simulator":
         if base_url is None:
             yield CatalogFault(
                 table=table, path=path, message="`base_url` is missing: where does the provider's API begin?"
@@ -130,6 +159,8 @@ def _check_provider(table: int, path: Path, own: Table, earlier: Mapping[str, Ta
         yield CatalogFault(
             table=table, path=(*path, "base_url"), message="the simulator is part of the gateway and has no address"
         )
+    for key, message in find_place_faults(row):
+        yield CatalogFault(table=table, path=(*path, key) if key in own else path, message=message)
     wanted = own.get("price_list")
     if isinstance(wanted, str) and wanted not in (known := [NO_LIST, *PriceBook().names]):
         message = f"there is no such price list, but: {', '.join(known)}"
@@ -137,7 +168,7 @@ def _check_provider(table: int, path: Path, own: Table, earlier: Mapping[str, Ta
 
 
 def _check_model(
-    table: int, path: Path, row: Table, known: Mapping[str, Table], offered: set[str]
+    table: int, path: Path, row: Table, known: Mapping[str, Table], offered: set[str], off: Mapping[str, str]
 ) -> Iterator[CatalogFault]:
     if not row.get("endpoints") and row.get("slug") not in offered:
         yield CatalogFault(
@@ -146,7 +177,11 @@ def _check_model(
     tags: set[str] = set()
     for endpoint_path, endpoint in list_rows(row, "endpoints", path):
         provider = endpoint.get("provider")
-        if isinstance(provider, str) and provider not in known:
+        if isinstance(provider, str) and provider in off and provider not in known:
+            yield CatalogFault(
+                table=table, path=(*endpoint_path, "provider"), message=f"`{provider}` is not on: {off[provider]}"
+            )
+        elif isinstance(provider, str) and provider not in known:
             close = get_close_matches(provider, sorted(known), n=1)
             hint = f"did you mean `{close[0]}`?" if close else "add a table [[providers]] with this slug"
             yield CatalogFault(
@@ -181,8 +216,19 @@ def _make_provider(row: ProviderRow) -> Provider:
         name=row.name or row.slug,
         dialect=row.dialect,
         transport=row.transport,
-        base_url=row.base_url.rstrip("/") if row.base_url is not None else None,
+        base_url=fill(row.base_url, row.values).rstrip("/") if row.base_url is not None else None,
         takes_extensions=row.takes_extensions,
+        renames=MappingProxyType(dict(row.renames)),
+        refuses=frozenset(row.refuses),
+        takes_developer_role=row.takes_developer_role,
+        takes_images_in_results=row.takes_images_in_results,
+        tool_types=frozenset(row.tool_types),
+        tool_ids=row.tool_ids,
+        forms=None if row.forms is None else frozenset(row.forms),
+        wire=make_wire(row),
+        auth=row.auth,
+        auth_header=row.auth_header,
+        region=row.values.get(REGION),
         trains_on_prompts=row.trains_on_prompts,
         keeps_prompts=row.keeps_prompts,
         timeouts=Timeouts(**row.timeouts.model_dump()),
@@ -197,10 +243,11 @@ def _make_provider(row: ProviderRow) -> Provider:
 class _ModelMaker:
     """Makes models of their rows, with the prices of the lists where a row names none."""
 
-    def __init__(self, rows: Mapping[str, ProviderRow]) -> None:
+    def __init__(self, rows: Mapping[str, ProviderRow], refused: Callable[[Provider], frozenset[str]]) -> None:
         self._rows = rows
         self._book = PriceBook()
         self.providers = {slug: _make_provider(row) for slug, row in rows.items()}
+        self._refused = {slug: refused(provider) for slug, provider in self.providers.items()}
 
     def make(self, row: ModelRow) -> Model:
         endpoints = tuple(self._make_endpoint(endpoint, row) for endpoint in row.endpoints)
@@ -248,5 +295,7 @@ class _ModelMaker:
             service_tier=row.service_tier,
             exacto=row.exacto,
             takes_prefill=row.takes_prefill,
+            cache_marks=row.cache_marks,
+            refused_parameters=self._refused[row.provider],
             most_concurrent=row.most_concurrent,
         )

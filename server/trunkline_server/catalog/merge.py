@@ -7,7 +7,7 @@ where they have the same tag. The file's come first, in its order. A shipped end
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
 from trunkline_server.catalog.rows import EndpointRow, ModelRow, ProviderRow, Row
@@ -27,6 +27,14 @@ def merge_models(own: Sequence[ModelRow], shipped: Sequence[ModelRow], providers
     by_slug = {row.slug: _only_with(row, providers) for row in shipped}
     merged = [_merge_model(row, by_slug.pop(row.slug, None)) for row in own]
     return [*merged, *(row for row in by_slug.values() if row.endpoints)]
+
+
+def unite_models(rows: Iterable[ModelRow]) -> list[ModelRow]:
+    """Shipped models, each slug once: what the first row of a slug says counts, and the endpoints of the later ones follow its own."""
+    by_slug: dict[str, ModelRow] = {}
+    for row in rows:
+        by_slug[row.slug] = _merge_model(by_slug[row.slug], row) if row.slug in by_slug else row
+    return list(by_slug.values())
 
 
 def tag_of(row: EndpointRow) -> str:

@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.model_pb2 import DefaultParameters, Pricing
 
 _PUSD_PER_USD: Final = 10**12
@@ -26,6 +27,13 @@ PRICE_KEYS: Final = tuple(
 """What a price may be for: the keys of `trunkline.v1.Pricing` without unit."""
 PARAMETER_KEYS: Final = tuple(DefaultParameters.DESCRIPTOR.fields_by_name)
 """Which request parameters a model may prefer."""
+
+REQUEST_KEYS: Final = tuple(name for name in ChatCompletionRequest.DESCRIPTOR.fields_by_name if name != "extra")
+"""The fields of a request."""
+REFUSED_KEYS: Final = (*REQUEST_KEYS, "includeServerSideToolInvocations")
+"""What a provider may not take: the fields of a request, and a word that the dialect `gemini` says on its own."""
+RENAMED_KEYS: Final = (*REQUEST_KEYS, "messages.reasoning")
+"""The fields of a request that a provider may have under another name."""
 
 
 def read_price(value: object) -> int:
@@ -85,6 +93,14 @@ ModelSlug = Annotated[
 ]
 Tag = Annotated[str, text_like(r"[a-z0-9][a-z0-9._/-]*", "made of lower-case letters, digits, `.`, `_`, `-` and `/`")]
 
+PathTemplate = Annotated[
+    str, text_like(r"/[!-\"$-~]*", "a path that begins with `/`, of printable ASCII without spaces and `#`")
+]
+HeaderName = Annotated[str, text_like(r"[A-Za-z0-9-]+", "the name of a header")]
+PlaceValue = Annotated[
+    str,
+    text_like(r"[A-Za-z0-9][A-Za-z0-9._-]*", "made of letters, digits, `.`, `_` and `-`: it is part of an address"),
+]
 
 Prices = Mapping[Literal[PRICE_KEYS], Price]  # type: ignore[valid-type] # the keys are the contract's
 """USD for one token, request or unit, by what it is for."""
@@ -122,6 +138,23 @@ class TimeoutsRow(Row):
     """For all of its answer."""
 
 
+class WireRow(Row):
+    """What a provider's requests differ in from those of its dialect."""
+
+    path: PathTemplate | None = None
+    """The path of requests, which follows `base_url`; `{model}` stands for the provider's name of the model: `"/deployments/{model}/chat/completions?api-version=2024-10-21"`. Unset: the dialect's."""
+    stream_path: PathTemplate | None = None
+    """The path of requests whose answer is streamed; unset: as `path`."""
+    adds: Mapping[Text, str | int | float | bool] = {}
+    """Top-level fields that it wants beside the dialect's: `{ anthropic_version = "vertex-2023-10-16" }`."""
+    removes: tuple[Text, ...] = ()
+    """Top-level fields of the dialect that it does not take: `["model"]`."""
+    removes_headers: tuple[Text, ...] = ()
+    """Headers of the dialect that it does not take: `["anthropic-version"]`."""
+    reads_urls: Switch = True
+    """It reads URLs in messages where the dialect says so; false: the gateway fetches what is there, see `[fetch]`."""
+
+
 class ProviderRow(Row):
     """A provider: who offers models, and how it is spoken to."""
 
@@ -133,10 +166,34 @@ class ProviderRow(Row):
     """Where its API begins, up to and without `/chat/completions`; not for the transport `simulator`."""
     dialect: Text = "openai_chat"
     """The JSON language it speaks."""
-    transport: Literal["http", "simulator"] = "http"
-    """What reaches it."""
+    transport: Literal["http", "grpc", "simulator"] = "http"
+    """What reaches it. For `grpc`, `base_url` is `http://host:port` (plain text) or `https://host:port`."""
     takes_extensions: Switch = False
     """It understands every field of the contract, not only OpenAI's; false: the gateway's own fields are not sent."""
+    renames: Mapping[Literal[RENAMED_KEYS], Text] = {}  # type: ignore[valid-type] # the keys are the contract's
+    """Fields of the dialect `openai_chat` that it has under another name: `{ max_tokens = "max_completion_tokens" }`. `"messages.reasoning"` stands for the reasoning of past turns, which is else not sent."""
+    refuses: tuple[Literal[REFUSED_KEYS], ...] = ()  # type: ignore[valid-type] # as above
+    """Fields of a request in the dialect `openai_chat` that it does not take: they are left out and reported."""
+    takes_developer_role: Switch = True
+    """It knows messages of the role `developer`; false: they become messages of the role `system`, in the dialect `openai_chat`."""
+    takes_images_in_results: Switch = False
+    """It takes images, sound and files in tools' results, in the dialect `openai_chat`; false: they go into the user's message behind them."""
+    tool_types: tuple[Text, ...] = ()
+    """Types of tools that it takes in the dialect `openai_chat` beside `function` and `custom`: `["browser_search"]`. Tools of others are left out and reported."""
+    tool_ids: Literal["alphanumeric_9"] | None = None
+    """The form of tool calls' ids that it takes, in the dialect `openai_chat`: `alphanumeric_9` is nine letters and digits. Ids of another form are sent as others, made of them. Unset: any."""
+    forms: tuple[Literal["json_object", "json_schema"], ...] | None = None
+    """The types of `response_format` that it takes beside `text`, in the dialect `openai_chat`. A form of another type is asked for by an instruction, with `json_object` where it takes that. Unset: all."""
+    wire: WireRow | None = None
+    """What its requests differ in from those of its dialect; unset: nothing."""
+    auth: Literal["bearer", "x-api-key", "azure", "query", "google", "aws", "none"] = "bearer"
+    """How the gateway shows itself: the key as a bearer's, in the header `x-api-key` or (`azure`) `api-key`, or in the query as `key`; a token of a Google account (`google`, needs the extra `vertex`); a signature of an AWS account (`aws`, needs the extra `bedrock`; with an `api_key` of Bedrock's own, that one as a bearer's); or not at all."""
+    auth_header: HeaderName | None = None
+    """The header that shows the key, where it is another one than `auth` means."""
+    values: Mapping[Text, PlaceValue] = {}
+    """What stands for each `{name}` in `base_url` and in the paths of `wire`: `{ resource = "my-resource" }`. Requests to AWS are signed for its `region`."""
+    value_variables: Mapping[Text, Text] = {}
+    """The environment variables that hold those `values` which are not written: `{ resource = "AZURE_OPENAI_RESOURCE" }`."""
     trains_on_prompts: Switch = True
     """It may train on prompts; false: `data_collection: "deny"` allows it."""
     keeps_prompts: Switch = True
@@ -155,6 +212,10 @@ class ProviderRow(Row):
     """Its country, as two letters of ISO 3166-1."""
     datacenters: tuple[Text, ...] = ()
     """The countries of its data centres."""
+    key_variables: tuple[Text, ...] = ()
+    """Environment variables with the gateway's key there, for a provider whose `api_key` is unset; the first that is set counts."""
+    account_variables: tuple[Text, ...] = ()
+    """Environment variables that hold the keys of the account which `auth` names, for a shipped provider: where all of them are set, it is on."""
     price_list: Text | None = None
     """The shipped price list (`openai`, `mistral`, ...) that holds for those of its endpoints that name no `prices`; `none`: no list. Unset: the list of the API that `base_url` points at, where there is one."""
     source: Text | None = None
@@ -196,6 +257,8 @@ class EndpointRow(Row):
     """It is known for good tool calls, which `:exacto` and `sort: "exacto"` put first."""
     takes_prefill: Switch = False
     """It goes on with a last message of the assistant as if it had written it itself; needed by `mid_stream: "continue"`."""
+    cache_marks: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
+    """The mark by which content parts end a cached prefix there, for the dialect `openai_chat`: requests may bear either, and are translated. Unset: none, and marks are left out."""
     most_concurrent: Tokens | None = None
     """Most calls that the gateway has there at once; further ones wait a little or go elsewhere. Unset: any number."""
 
@@ -252,8 +315,8 @@ class PriceRow(Row):
     """The names by which the provider knows the model; `YYYYMMDD` and `YYYY-MM-DD` at their end stand for any day."""
     service_tier: Literal["priority", "flex"] | None = None
     """The service tier that the prices are for; unset: the standard one."""
-    context_length: Tokens
-    """Most tokens of prompt and answer together."""
+    context_length: Tokens | None = None
+    """Most tokens of prompt and answer together; unset: unknown."""
     prices: Prices
     """As those of an endpoint."""
     prices_above: tuple[PricesAboveRow, ...] = ()

@@ -15,6 +15,7 @@ from trunkline_server.cli.gateway import add_gateway_flags, grpc_gateway, http_g
 from trunkline_server.cli.settings_file import load_settings
 from trunkline_server.cli.terminal import CommandError, Terminal
 from trunkline_server.config.read import make_catalog
+from trunkline_server.config.shipped import describe_keys
 
 Row = tuple[str, ...]
 
@@ -88,7 +89,10 @@ def _find_rows(arguments: argparse.Namespace, terminal: Terminal) -> list[tuple[
             else []
         )
     if arguments.config:
-        catalog = make_catalog(load_settings(arguments.config, terminal, {}))
+        settings = load_settings(arguments.config, terminal, {})
+        if keys := describe_keys(settings, terminal.environment):
+            terminal.complain(f"Keys: {', '.join(keys)}")
+        catalog = make_catalog(settings)
         models = [render_model(model) for model in catalog.models.values()]
     else:
         with grpc_gateway(arguments, terminal, timeout_s=_TIMEOUT_S) as client:

@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,6 +20,7 @@ from trunkline_server.cli.terminal import CommandError, Terminal
 from trunkline_server.config.read import make_catalog
 from trunkline_server.config.scalars import Scalar, find_scalars, strip
 from trunkline_server.config.settings import Settings
+from trunkline_server.config.shipped import describe_keys
 from trunkline_server.config.sources import CONFIG_VARIABLE
 from trunkline_server.reload import SettingsSource
 from trunkline_server.workers.orders import READY, Seat
@@ -27,6 +28,7 @@ from trunkline_server.workers.orders import READY, Seat
 _EXAMPLES: Final = """\
 examples:
   trunkline serve                                        the simulator alone, on 127.0.0.1
+  OPENAI_API_KEY=... trunkline serve                     OpenAI's models beside it (docs/providers.md)
   trunkline serve --config gateway.toml                  what the file says
   trunkline serve --http 127.0.0.1:9000 --grpc 127.0.0.1:9001 --log-format json
   trunkline serve --workers 4                            four processes on the same ports, and a supervisor
@@ -60,7 +62,8 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "serve",
         help="run the gateway",
         usage="trunkline serve [--config FILE] [--http HOST:PORT] [--grpc HOST:PORT] [--insecure] [--SETTING VALUE ...]",
-        description="Run the gateway. Without a file it offers the built-in simulator, to this machine alone.",
+        description="Run the gateway. Without a file it offers the built-in simulator and the models of providers whose key is in the environment, "
+        "to this machine alone.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -90,12 +93,12 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.seat is not None:
         return _serve_as_worker(settings, Seat.read(arguments.seat), source)
     if settings.workers is not None:
-        return become_supervisor(settings, path, flags, _banner_of(settings))
+        return become_supervisor(settings, path, flags, _banner_of(settings, terminal))
     # The app brings every server library along; the other commands start faster without.
     from trunkline_server import app  # noqa: PLC0415 - see above
 
     def announce(bound: Listening) -> None:
-        terminal.say(_banner_of(settings)(bound.http_url, bound.grpc_target))
+        terminal.say(_banner_of(settings, terminal)(bound.http_url, bound.grpc_target))
 
     try:
         return _run_loop(app.serve(settings, announce, source=source))
@@ -122,25 +125,32 @@ def _serve_as_worker(settings: Settings, seat: Seat, source: SettingsSource | No
         control.close()
 
 
-def _banner_of(settings: Settings) -> Callable[[str, str], str]:
+def _banner_of(settings: Settings, terminal: Terminal) -> Callable[[str, str], str]:
     """What makes the banner of the two addresses."""
     program = find_program(sys.argv[0])
-    return lambda http_url, grpc_target: format_banner(settings, http_url, grpc_target, program=program)
+    keys = describe_keys(settings, terminal.environment)
+    return lambda http_url, grpc_target: format_banner(settings, http_url, grpc_target, program=program, keys=keys)
 
 
-def format_banner(settings: Settings, http_url: str, grpc_target: str, *, program: str = "trunkline") -> str:
-    """What to tell the person who started the gateway: where it is, what it offers, how to try it. `program` is what to type for this program."""
+def format_banner(
+    settings: Settings, http_url: str, grpc_target: str, *, program: str = "trunkline", keys: Sequence[str] = ()
+) -> str:
+    """What to tell the person who started the gateway: where it is, what it offers, how to try it.
+
+    `program` is what to type for this program; `keys` names the providers with a key, each with the variable that holds it.
+    """
     catalog = make_catalog(settings)
     model = catalog.default_model or next(iter(catalog.models), "author/name")
     slugs = list(catalog.models)
     offered = ", ".join(slugs[:4]) + (f" and {len(slugs) - 4} more" if len(slugs) > 4 else "") if slugs else "no model"
     key_header = ' \\\n    -H "authorization: Bearer $TRUNKLINE_API_KEY"' if settings.keys else ""
+    providers = f"\n  Keys  {', '.join(keys)}" if keys else ""
     url, target = _reachable(http_url), _reachable(grpc_target)
     chat = f"{program} chat" + ("" if target == "127.0.0.1:50051" else f" --grpc {target}")
     return f"""\
 Trunkline serves {offered}.
   HTTP  {http_url}/v1 and /api/v1 (OpenAI and OpenRouter JSON)
-  gRPC  {grpc_target} (trunkline.v1)
+  gRPC  {grpc_target} (trunkline.v1){providers}
 
 Try it:
   curl -N {url}/v1/chat/completions -H 'content-type: application/json'{key_header} \\

@@ -3,25 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from trunkline_server.catalog.load import Table, check_tables, list_rows, split_url
+from trunkline_server.catalog.load import Table, check_tables, list_builtin, list_rows, split_url
 from trunkline_server.config.faults import Fault, suggest
 from trunkline_server.config.sources import Written
 from trunkline_server.config.values import Listen, is_loopback_host
+from trunkline_server.config.ways import check_ways
 from trunkline_server.dialects.registry import DIALECT_NAMES
 
 
-def check_written(written: Written, builtin: Sequence[Table]) -> list[Fault]:
-    """All faults between settings. `builtin` are the tables of the catalog's own rows that are served beside the file's."""
+def check_written(
+    written: Written, builtin: Sequence[Table], off: Mapping[str, str] = MappingProxyType({})
+) -> list[Fault]:
+    """All faults between settings. `builtin` are the tables of the catalog's own rows that are served beside the file's, `off` the providers that lack something."""
     tree = written.tree
-    found = check_tables([*builtin, tree])
+    found = check_tables([*builtin, tree], off)
     faults = [written.fault_at(fault.path, fault.message) for fault in found if fault.table == len(builtin)]
     return [
         *faults,
         *_check_default_model(written, builtin),
         *_check_dialects(written),
         *_check_plain_http(written),
+        *check_ways(written),
         *_check_routing(written, builtin),
         *_check_keys(written),
         *_check_exposure(written),
@@ -62,8 +67,8 @@ def _check_plain_http(written: Written) -> Iterator[Fault]:
 
 
 def _check_routing(written: Written, builtin: Sequence[Table]) -> Iterator[Fault]:
-    """A slug that nobody has is a slip: it would let everybody in, or nobody."""
-    known: set[str] = set()
+    """A slug that nobody has is a slip: it would let everybody in, or nobody. That of a shipped provider is none, whether it is on or not."""
+    known = set(list_builtin())
     for table in [*builtin, written.tree]:
         for _, provider in list_rows(table, "providers"):
             known.update(str(provider[key]).lower() for key in ("slug", "name") if key in provider)

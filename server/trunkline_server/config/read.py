@@ -11,18 +11,19 @@ from pydantic import BaseModel, ValidationError
 
 from trunkline.v1.provider_preferences_pb2 import DataCollection, MaxPrice, ProviderPreferences
 from trunkline_server.catalog.entry import Catalog
-from trunkline_server.catalog.load import Table, build_catalog, read_builtin
-from trunkline_server.catalog.merge import merge_models, merge_providers
+from trunkline_server.catalog.load import build_catalog
+from trunkline_server.catalog.merge import merge_models, merge_providers, unite_models
 from trunkline_server.config.checks import check_written
 from trunkline_server.config.faults import Fault, SettingsError, describe_error
 from trunkline_server.config.lines import Path
 from trunkline_server.config.scalars import find_scalars, strip
 from trunkline_server.config.settings import RoutingSettings, Settings
+from trunkline_server.config.shipped import complete, find_shipped, find_unfilled, pick_tables
 from trunkline_server.config.sources import SettingsFile, Written, read_sources
+from trunkline_server.dialects.registry import refused_parameters
 from trunkline_server.routing.candidates import Deployment
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-_SIMULATOR: Final = "simulator"
 
 
 def read_settings(
@@ -33,34 +34,39 @@ def read_settings(
 ) -> Settings:
     """The settings of a file (None: the simulator alone), the environment's variables and the flags of the command line, the later winning.
 
-    `flags` maps a flag such as `--log-format` to its value, as a text or already read. Raises SettingsError with every fault.
+    They have the keys of providers that the environment holds, too; nothing reads it after this. `flags` maps a flag such as `--log-format` to its value, as a text or already read. Raises SettingsError with every fault.
     """
     written = read_sources(file=file, environment=environment, flags=flags, scalars=tuple(find_scalars()))
-    faults = list(written.faults)
+    shipped = find_shipped(written, environment)
+    faults = [*written.faults, *shipped.faults]
     settings = None
     try:
         settings = Settings.model_validate(written.tree)
     except ValidationError as error:
         faults += _type_faults(error, written)
-    faults += [
-        fault
-        for fault in check_written(written, _builtin_tables(simulator=written.value_at(("simulator",)) is not False))
-        if not _is_broken(fault, written)
-    ]
+    faults += [fault for fault in check_written(written, shipped.tables, shipped.off) if not _is_broken(fault, written)]
     if faults or settings is None:
+        raise SettingsError(_in_order(faults))
+    settings = complete(settings, shipped, environment)
+    faults = [
+        written.fault_at(("providers", index), message) for index, message in find_unfilled(settings, shipped.shelf)
+    ]
+    if faults:
         raise SettingsError(_in_order(faults))
     return settings
 
 
 def make_catalog(settings: Settings) -> Catalog:
     """Everything that the settings offer: the file's models and providers over those that ship with the gateway."""
-    shipped = [Settings.model_validate(table) for table in _builtin_tables(simulator=settings.simulator)]
+    shipped = [Settings.model_validate(table) for table in pick_tables(settings)]
     providers = merge_providers(settings.providers, [row for rows in shipped for row in rows.providers])
-    shipped_models = [row for rows in shipped for row in rows.models]
+    shipped_models = unite_models(row for rows in shipped for row in rows.models)
     models = merge_models(settings.models, shipped_models, {row.slug for row in providers})
-    # Whoever runs the gateway without a file should get an answer to the shortest request there is.
-    only_builtin = None if settings.models or not models else models[0].slug
-    return build_catalog(providers, models, default_model=settings.default_model or only_builtin)
+    # Whoever runs the gateway without a file and without keys should get an answer to the shortest request there is.
+    keyless = all(row.api_key is None for row in settings.providers)
+    only_builtin = models[0].slug if models and keyless and not settings.models else None
+    default_model = settings.default_model or only_builtin
+    return build_catalog(providers, models, default_model=default_model, refused=refused_parameters)
 
 
 def make_deployment(routing: RoutingSettings) -> Deployment:
@@ -101,10 +107,6 @@ def known_keys(path: Path) -> list[str]:
     if get_origin(annotation) is not None and get_args(annotation):
         return [str(key) for key in get_args(strip(get_args(annotation)[0]))]
     return []
-
-
-def _builtin_tables(*, simulator: bool) -> Sequence[Table]:
-    return [read_builtin(_SIMULATOR)] if simulator else []
 
 
 def _type_faults(error: ValidationError, written: Written) -> list[Fault]:

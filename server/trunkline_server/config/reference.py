@@ -16,15 +16,17 @@ _INTRODUCTION: Final = """\
 # Configuration
 
 The sources of settings, each winning over the one before: the TOML file, environment variables, flags of `trunkline serve`. Without any of them the
-simulator is served to this machine alone. The file is named by `--config` or `TRUNKLINE_CONFIG`; [example.toml](example.toml) is one.
+simulator is served to this machine alone, and whatever the keys in the environment open. The file is named by `--config` or `TRUNKLINE_CONFIG`; [example.toml](example.toml) is one.
 
 - `trunkline check-config FILE` finds every fault at once, each with its line. Unknown keys, variables and flags are faults.
 - Any text in the file may hold `${NAME}`, which stands for an environment variable; one that is not set is a fault. `$${` stands for `${`.
 - An empty variable counts as not set. Switches are `true` or `false`.
 - Lists (keys, providers, models, those of `[routing]`) stand in the file alone.
-- A running gateway takes over changes of `[[providers]]`, `[[models]]`, `default_model`, `simulator` and `[routing]` when the file changes, and on SIGHUP. A file with
+- A running gateway takes over changes of `[[providers]]`, `[[models]]`, `default_model`, `environment_keys`, `simulator` and `[routing]` when the file changes, and on SIGHUP. A file with
   a fault changes nothing: its faults are in the log, and what was offered before still is. Calls under way go on as they began. All other settings
   wait for a restart, which the log says. With `workers` each of them does so by itself, and SIGHUP replaces them all instead ([workers.md](workers.md)).
+- Providers that ship with the gateway need no row: setting the variable of a provider's key is enough to have its models ([providers.md](providers.md)). A row with the
+  same slug adds to the shipped one, unless its `base_url` is at another host: then it is another provider, and nothing shipped is for it.
 - Where an endpoint names no `prices`, those of a shipped price list hold ([decisions/0008](decisions/0008-catalog.md)); `trunkline check-config` counts such endpoints.
 - Without `[[keys]]` the gateway listens on loopback addresses only, unless told `--insecure`.
 

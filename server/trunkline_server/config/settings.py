@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints
 
 from trunkline_server.catalog.rows import (
     ModelRow,
@@ -21,7 +21,7 @@ from trunkline_server.catalog.rows import (
     Text,
     text_like,
 )
-from trunkline_server.config.values import Listen, SecretText
+from trunkline_server.config.values import Listen, SecretText, check_network
 
 Bytes = Annotated[int, Strict(), Field(ge=1024)]
 Pause = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
@@ -30,6 +30,12 @@ Sha256 = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_lower=True),
     text_like(r"[0-9a-f]{64}", "64 hex digits, as `trunkline keys new` prints them"),
+]
+
+
+Network = Annotated[str, AfterValidator(check_network)]
+ProxyUrl = Annotated[
+    str, text_like(r"http://[^/@?#\s]+/?", "`http://host:port`; user and password stand in `proxy_credentials`")
 ]
 
 
@@ -179,7 +185,38 @@ class ProviderSettings(ProviderRow):
     """A provider: who offers models, and how it is spoken to."""
 
     api_key: SecretText | None = None
-    """The gateway's key at the provider, best as `"${NAME_OF_A_VARIABLE}"`; unset: none is sent."""
+    """The gateway's key at the provider, best as `"${NAME_OF_A_VARIABLE}"`; unset: that of the first of `key_variables` that is set, else none is sent."""
+    aws_access_key_id: SecretText | None = None
+    """For `auth = "aws"`: the account's key id; unset: found as AWS's own tools find it (AWS_ACCESS_KEY_ID, files, the machine's role)."""
+    aws_secret_access_key: SecretText | None = None
+    """The secret to `aws_access_key_id`."""
+    aws_session_token: SecretText | None = None
+    """The session's token, where both are lent."""
+    credentials_file: Text | None = None
+    """For `auth = "google"`: the file with a service account's key; unset: found as Google's own tools find it (GOOGLE_APPLICATION_CREDENTIALS, the machine's account)."""
+    ca_file: Text | None = None
+    """Certificates (PEM) that are trusted there in place of the system's."""
+    proxy: ProxyUrl | None = None
+    """The proxy that connections go through by CONNECT: `"http://proxy.example:3128"`. Unset: none, whatever the environment says."""
+    proxy_credentials: SecretText | None = None
+    """How the gateway signs in at the proxy: `user:password`."""
+
+
+class FetchSettings(Row):
+    """Images, files, sound and video that requests name by URL, and that the provider cannot fetch itself. Only public addresses are connected to."""
+
+    enabled: Switch = True
+    """Fetch them; false: such a request is refused."""
+    hosts: tuple[Text, ...] = ()
+    """The hosts that may be fetched from, `*` standing for any characters: `*.example.com`. Unset: all public ones."""
+    networks: tuple[Network, ...] = ()
+    """Networks that may be connected to although they are not public, such as `10.1.2.0/24`."""
+    max_bytes: Bytes = 20 * 1024 * 1024
+    """The largest thing that is fetched. Bytes."""
+    max_per_request: Count = 10
+    """Most things that are fetched for one request."""
+    timeout_s: Seconds = 15.0
+    """How long one may take, redirects too. Seconds."""
 
 
 class Settings(Row):
@@ -189,6 +226,8 @@ class Settings(Row):
     """Allow what is refused for safety: serving other machines without keys, and plain `http://` to providers on other machines."""
     simulator: Switch = True
     """Offer the built-in simulator's models (`sim/echo` and others) beside the file's."""
+    environment_keys: Switch = True
+    """Offer the shipped providers whose key is in the environment, under the name that the provider itself gives it (docs/providers.md)."""
     default_model: ModelSlug | None = None
     """The model of requests that name none; unset: such a request is refused, or goes to the first model when only the simulator is there."""
     workers: Count | None = None
@@ -203,6 +242,7 @@ class Settings(Row):
     routing: RoutingSettings = RoutingSettings()
     attempts: AttemptSettings = AttemptSettings()
     limits: LimitSettings = LimitSettings()
+    fetch: FetchSettings = FetchSettings()
     keys: tuple[KeySettings, ...] = ()
     """Who may call; none: everybody on this machine, and nobody else."""
     providers: tuple[ProviderSettings, ...] = ()

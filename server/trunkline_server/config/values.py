@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Final
 
 from pydantic import GetCoreSchemaHandler, PlainSerializer, PlainValidator
@@ -29,6 +29,17 @@ def read_secret(value: object) -> Secret:
 
 SecretText = Annotated[Secret, PlainValidator(read_secret), PlainSerializer(repr)]
 """A secret as a setting: read from a text, always written as `***`."""
+
+
+def check_network(text: str) -> str:
+    """A network in CIDR. Raises PydanticCustomError for what is none."""
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "network", "a network is written as an address and the length of its prefix, such as 10.1.2.0/24"
+        ) from error
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,16 @@ class Gateway(Protocol):
         """
 
 
+class MediaFetcher(Protocol):
+    """Fetches what a request names by URL."""
+
+    async def fetch(self, url: str, kind: str) -> str:
+        """What is at a URL, as a data URL; `kind` is "image", "file" or "video".
+
+        Raises GatewayError: IMAGE_DOWNLOAD_FAILED, IMAGE_NOT_FOUND, IMAGE_TOO_LARGE, UNSUPPORTED_IMAGE_FORMAT.
+        """
+
+
 class RecordKeeper(Protocol):
     """Takes the record of each finished call."""
 

@@ -40,7 +40,7 @@ class Generation:
     `cost_pusd` is what the caller is charged, `upstream_cost_pusd` what the provider did (1e-12 USD; None: nobody said). `latency_ms` is the time from the
     engine's start to the end, `first_token_ms` to the first content (None: there was none). `finish_reason` is the first choice's, in the words of JSON;
     "error" where the answer broke off, None where it has no end. `unsent` are the parameters that the caller set and the last provider did not get, as
-    JSON paths without indices. `strategy` says how the first model was found (None: there was no plan); `exclusions` are the first endpoints that were left out
+    JSON paths without indices, `changed` those that it got otherwise than meant, each with what was done. `strategy` says how the first model was found (None: there was no plan); `exclusions` are the first endpoints that were left out
     (32 at most), each by its tag with the word of `availability.excluded_by`.
     """
 
@@ -76,6 +76,7 @@ class Generation:
     images_made: int = 0
     session_id: str | None = None
     unsent: Sequence[str] = ()
+    changed: Sequence[tuple[str, str]] = ()
     strategy: str | None = None
     exclusions: Sequence[tuple[str, str]] = ()
     user: str | None = None

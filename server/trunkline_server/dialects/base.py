@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline_server.catalog.entry import Endpoint
 from trunkline_server.core.ports import Batch
+
+RESPONSES_KEY: Final = "openai_responses"
+"""The key under which OpenAI's Responses keep in a request what the contract has no field for. To a provider of another language it means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,17 @@ class RenderedRequest:
     """A request in a provider's language.
 
     `path` is appended to the provider's base URL; `headers` hold no credentials. `dropped` names the parameters that the caller set and the provider
-    does not get, as JSON paths without indices ("messages.reasoning"), each once.
+    does not get, unknown keys too, as JSON paths without indices ("messages.reasoning"), each once. `changed` names those that it gets otherwise than they
+    were meant, each with what was done ("clamped to 1"); a mere renaming is no change. `echo` is
+    the body as JSON for callers who asked to see it, None where the body itself is JSON.
     """
 
     path: str
     headers: Mapping[str, str]
     body: bytes
     dropped: tuple[str, ...] = ()
+    changed: tuple[tuple[str, str], ...] = ()
+    echo: bytes | None = None
 
 
 class AnswerDecoder(Protocol):

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
 
 _LONGEST_INTEGER: Final = 18
+_LONG: Final = re.compile(rb"[0-9]{19}")
+_LEAST, _MOST = -(2**63), 2**64 - 1
 # Minus infinity is the log probability of what cannot be; OpenAI's own servers write this number for it. The others mean nothing.
 _CONSTANTS: Final[Mapping[str, float]] = MappingProxyType({"-Infinity": -9999.0})
 _ESCAPES: Final = re.compile(
@@ -35,11 +37,30 @@ def parse_upstream_json(text: bytes) -> Any:
 
 def reparse_upstream_json(text: bytes) -> Any:
     """Parse a provider's JSON text that the fast parser has refused. Raises ValueError as above."""
+    return _reparse(text, _read_integer)
+
+
+def _reparse(text: bytes, read_integer: Callable[[str], object]) -> Any:
     repaired = _ESCAPES.sub(lambda match: b"\\ufffd" if match["half"] else match[0], text)
     try:
-        return json.loads(repaired.decode(), parse_constant=_CONSTANTS.get, parse_int=_read_integer)
+        return json.loads(repaired.decode(), parse_constant=_CONSTANTS.get, parse_int=read_integer)
     except RecursionError as error:
         raise ValueError("the JSON nests too deep") from error
+
+
+def parse_exact_json(text: bytes) -> Any:
+    """Parse as `parse_upstream_json` does, but for integers beyond 64 bits: each is an `orjson.Fragment`, which is written as it was read.
+
+    For texts with the arguments of calls in them: an id that became a float names another thing. Any other text is parsed as fast as ever.
+    """
+    if _LONG.search(text) is None:
+        return parse_upstream_json(text)
+    return _reparse(text, _keep_integer)
+
+
+def _keep_integer(digits: str) -> int | orjson.Fragment:
+    number = int(digits)
+    return number if _LEAST <= number <= _MOST else orjson.Fragment(digits)
 
 
 def _read_integer(digits: str) -> float:

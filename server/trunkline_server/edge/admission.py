@@ -17,9 +17,10 @@ from google.protobuf.message import Message
 
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.error_pb2 import ErrorReason
-from trunkline_server.core.call import Call, Principal, make_generation_id
+from trunkline_server.core.call import HOPS_HEADER, Call, Principal, make_generation_id
 from trunkline_server.core.checks import check_request
 from trunkline_server.core.errors import FieldFault, GatewayError
+from trunkline_server.dialects.passed import PASSED_HEADERS
 
 ANONYMOUS: Final = Principal(name="anonymous")
 REQUEST_ID_HEADER: Final = "x-request-id"
@@ -35,6 +36,9 @@ _MARGIN: Final = 0.1
 _LONGEST_MARGIN_S: Final = 0.1
 _LONGEST_REQUEST_ID: Final = 128
 _LONGEST_SESSION_ID: Final = 256
+_MOST_HOPS: Final = 3
+_LONGEST_PASSED: Final = 1024
+_LONGEST_HOPS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +159,8 @@ class Admission:
             wire=terms.wire,
             size_bytes=terms.size_bytes,
             session_id=_session_id(request, terms.headers),
+            hops=_read_hops(terms.headers),
+            passed_headers=_read_passed(terms.headers),
             wants_router_metadata=terms.headers.get(ROUTER_METADATA_HEADER, "").lower() == "enabled",
             headers={name: terms.headers[name] for name in _CALLER_HEADERS if name in terms.headers},
         )
@@ -189,6 +195,36 @@ def _read_timeout(text: str) -> float:
             faults=[FieldFault(field=TIMEOUT_HEADER, description=message)],
         )
     return timeout_s
+
+
+def _read_hops(headers: Mapping[str, str]) -> int:
+    text = headers.get(HOPS_HEADER)
+    if text is None:
+        return 0
+    hops = int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_HOPS else _MOST_HOPS + 1
+    if hops > _MOST_HOPS:
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_LOOP_DETECTED,
+            f"The request has passed more than {_MOST_HOPS} gateways (`{HOPS_HEADER}`): look for one that is its own provider.",
+        )
+    return hops
+
+
+def _read_passed(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The caller's headers for the provider. One that no header of ours could hold, or that is too long, is refused."""
+    if not any(name in headers for name in PASSED_HEADERS):
+        return {}
+    passed: dict[str, str] = {}
+    for name, provider_name in PASSED_HEADERS.items():
+        value = headers.get(name, "")
+        if len(value) > _LONGEST_PASSED or not (value.isascii() and value.isprintable()):
+            message = f"the `{name}` header must have at most {_LONGEST_PASSED} characters, all printable ASCII"
+            fault = FieldFault(field=name, description=message)
+            raise GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, message, faults=[fault])
+        if value:
+            known = passed.get(provider_name)
+            passed[provider_name] = value if known is None else f"{known},{value}"
+    return passed
 
 
 def _session_id(request: ChatCompletionRequest, headers: Mapping[str, str]) -> str | None:

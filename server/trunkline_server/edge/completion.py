@@ -13,10 +13,11 @@ from trunkline_server.core.ports import Gateway
 from trunkline_server.edge.failures import tell_log
 
 
-async def complete(gateway: Gateway, call: Call) -> ChatCompletion:
+async def complete(gateway: Gateway, call: Call, *, keeps_partial: bool = True) -> ChatCompletion:
     """The whole answer to a call.
 
-    A failure before the first content is raised (GatewayError). One after it is told beside the partial content: `error` set, finish reason `error`.
+    A failure before the first content is raised (GatewayError). One after it is told beside the partial content: `error` set, finish reason `error`; without
+    `keeps_partial`, for languages that cannot say that, it is raised as well.
     """
     fold = Fold()
     try:
@@ -24,7 +25,7 @@ async def complete(gateway: Gateway, call: Call) -> ChatCompletion:
             async for batch in batches:
                 fold.add(batch)
     except GatewayError as error:
-        if not fold.has_content:
+        if not (keeps_partial and fold.has_content):
             raise
         tell_log(error, call.request_id)
         answer = fold.fail(error_body(error))

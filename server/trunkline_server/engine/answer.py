@@ -19,7 +19,8 @@ from trunkline_server.core.call import Call
 from trunkline_server.core.chunks import has_content
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch
-from trunkline_server.core.usage import count_prompt_bytes, estimate_usage, price_usage, waive_cost
+from trunkline_server.core.usage import count_images, count_prompt_bytes, estimate_usage, price_usage, waive_cost
+from trunkline_server.engine.pipeline import Rendering
 from trunkline_server.engine.seam import Beginning, Seam, add_usage, wants_continuation
 
 # Names of an enum are looked up by Python code each time they are asked for.
@@ -34,8 +35,8 @@ class Answer:
     endpoint had said, None: nothing.
 
     `upstream_id` and `service_tier` are what the provider calls its answer and says it served, "" until it does. `finish_reason` and
-    `native_finish_reason` are those of the first choice that ended. `images_made` counts the images so far. `unsent` are the parameters of the request that the
-    endpoint is asked without, which its provider does not take.
+    `native_finish_reason` are those of the first choice that ended. `images_made` counts the images so far. `rendering` says what the provider did not get or
+    got otherwise, None: it got everything.
     """
 
     def __init__(self, call: Call, endpoint: Endpoint, held: Batch, beginning: Beginning | None = None) -> None:
@@ -49,7 +50,7 @@ class Answer:
         self.finish_reason = _NO_FINISH
         self.native_finish_reason = ""
         self.images_made = 0
-        self.unsent: tuple[str, ...] = ()
+        self.rendering: Rendering | None = None
         self._request = call.request
         self._hides_reasoning = _hides_reasoning(call)
         self._held = held
@@ -153,7 +154,9 @@ class Answer:
         sold = endpoint if served is None or served == endpoint.tier else endpoint.of_tiers.get(served)
         is_known = sold is not None and bool(sold.prices_pusd)
         priced = sold if sold is not None and is_known else endpoint
-        price_usage(usage, priced.prices_for(usage.prompt_tokens))
+        prices = priced.prices_for(usage.prompt_tokens)
+        images_read = count_images(self._request) if "image" in prices else 0
+        price_usage(usage, prices, images_read=images_read, images_made=self.images_made)
         if endpoint.prices_pusd and not is_known:
             usage.cost_details.priced_as_tier = endpoint.tier
 

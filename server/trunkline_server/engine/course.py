@@ -24,6 +24,7 @@ from trunkline_server.engine.answer import Answer
 from trunkline_server.engine.ledgers import Ledgers
 from trunkline_server.engine.limits import RETRY_AFTER_S
 from trunkline_server.engine.patience import Patience, allow
+from trunkline_server.engine.pipeline import describe_rendering
 from trunkline_server.engine.record import CallStory
 from trunkline_server.engine.seam import Beginning, ask_to_go_on
 from trunkline_server.routing.explain import describe_route
@@ -69,11 +70,11 @@ class Course:
         self._story = story
         self._ledgers = ledgers
         self._tried: list[tuple[Endpoint, int]] = []
+        self.answer: Answer | None = None
         if plan.error is not None:
             # A copy: the one of the plan would hold itself, by its traceback's frames, until garbage is collected, and the request with it.
             raise self._with_route(plan.error.with_attempts((), requested_models=plan.requested_models))
         self.endpoint, *self._rest = plan.endpoints
-        self.answer: Answer | None = None
         self._is_beside = False
         self._begun_s = 0.0
         self.request = call.request
@@ -173,7 +174,9 @@ class Course:
                 ledgers.pins.keep(call.principal.name, call.session_id, endpoint.key, asked_model(call.request))
         if call.wants_router_metadata:
             self._tried.append((endpoint, _WHOLE))
-            last[0].openrouter_metadata.CopyFrom(describe_route(self._plan, self._tried, endpoint))
+            last[0].openrouter_metadata.CopyFrom(
+                describe_route(self._plan, self._tried, endpoint, describe_rendering(answer.rendering))
+            )
 
     def _measure(self, completion_tokens: int) -> None:
         """Tell how long the endpoint took. The time in which the reader was away is not its own; where that was much, nobody knows how fast it wrote."""
@@ -276,7 +279,8 @@ class Course:
 
     def _with_route(self, error: GatewayError) -> GatewayError:
         if self._call.wants_router_metadata:
-            error.route = describe_route(self._plan, self._tried, None)
+            rendering = None if self.answer is None else self.answer.rendering
+            error.route = describe_route(self._plan, self._tried, None, describe_rendering(rendering))
         return error
 
     def _note(self, error: GatewayError, *, has_begun: bool) -> None:

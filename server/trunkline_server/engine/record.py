@@ -138,6 +138,7 @@ class CallStory:
         endpoint = None if answer is None else answer.endpoint
         cached, reasoning, images = _detailed_tokens(usage)
         plan = self._plan
+        rendering = None if answer is None else answer.rendering
         return Generation(
             generation_id=call.generation_id,
             request_id=call.request_id,
@@ -151,7 +152,8 @@ class CallStory:
             attempts=tuple(self.failures),
             tries=self._all_tries(),
             status=self._status,
-            unsent=() if answer is None else answer.unsent,
+            unsent=() if rendering is None else rendering.dropped,
+            changed=() if rendering is None else rendering.changed,
             error=self._error,
             created_s=call.created_s,
             latency_ms=(now_s - self._begun_s) * 1000,

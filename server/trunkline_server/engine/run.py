@@ -15,16 +15,19 @@ from functools import partial
 
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.chat_response_pb2 import ChatCompletionChunk
-from trunkline_server.catalog.entry import Catalog
-from trunkline_server.core.call import LARGE_REQUEST_BYTES, Call, Principal
+from trunkline_server.catalog.entry import Catalog, Provider
+from trunkline_server.core.call import HOPS_HEADER, LARGE_REQUEST_BYTES, Call, Principal
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch, RecordKeeper, Upstream, UpstreamRequest
 from trunkline_server.dialects.base import Dialect, RenderedRequest
+from trunkline_server.dialects.passed import add_passed
 from trunkline_server.engine.answer import Answer
 from trunkline_server.engine.attempt import attempt
 from trunkline_server.engine.course import Course, asked_model
 from trunkline_server.engine.hedge import HedgedCourse, hedge
 from trunkline_server.engine.ledgers import Ledgers
+from trunkline_server.engine.media import Fetching, bring_media, find_reader
+from trunkline_server.engine.pipeline import Rendering
 from trunkline_server.engine.record import CallStory
 from trunkline_server.routing.candidates import Deployment
 from trunkline_server.routing.plan import Plan, Surroundings, make_plan
@@ -33,7 +36,8 @@ from trunkline_server.routing.plan import Plan, Surroundings, make_plan
 class Engine:
     """The Gateway that both edges call.
 
-    `upstreams` are by provider slug, `dialects` by name; `catalog()` is the catalog of the moment, `deployment()` what holds for every request then.
+    `upstreams` are by provider slug, `dialects` by name; `catalog()` is the catalog of the moment, `deployment()` what holds for every request then. `fetching`
+    is for providers that read no URLs (None: nothing is fetched).
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Engine:
         dialects: Mapping[str, Dialect],
         records: RecordKeeper,
         ledgers: Ledgers,
+        fetching: Fetching | None = None,
     ) -> None:
         self._catalog = catalog
         self._deployment = deployment
@@ -52,6 +57,7 @@ class Engine:
         self._dialects = dialects
         self._records = records
         self._ledgers = ledgers
+        self._fetching = fetching
         self._monotonic_s = ledgers.monotonic_s
 
     def prepare(
@@ -84,7 +90,7 @@ class Engine:
                             yield last
                             return
                         rendered = await self._render_where_due(call, course, debug)
-                        answer.unsent = rendered.dropped
+                        answer.rendering = Rendering.of(course.endpoint.provider.dialect, rendered)
                         async with aclosing(self._attempt(call, course, rendered)) as batches:
                             del rendered  # the attempt lets go of the body once it is sent
                             async for batch in batches:
@@ -136,7 +142,7 @@ class Engine:
         if answer is None:
             raise RuntimeError("the attempt has begun")
         rendered = await self._render_where_due(call, course, [])
-        answer.unsent, said = rendered.dropped, Batch()
+        answer.rendering, said = Rendering.of(course.endpoint.provider.dialect, rendered), Batch()
         async with aclosing(self._attempt(call, course, rendered)) as batches:
             del rendered
             async for batch in batches:
@@ -146,7 +152,13 @@ class Engine:
 
     async def _render_where_due(self, call: Call, course: Course, debug: Batch) -> RenderedRequest:
         """The request in the endpoint's language, made in a thread where that takes its time."""
-        if call.size_bytes < LARGE_REQUEST_BYTES:
+        endpoint, fetching = course.endpoint, self._fetching
+        reads = None if fetching is None else find_reader(self._dialects[endpoint.provider.dialect], endpoint)
+        if fetching is not None and reads is not None:
+            left_s = call.deadline_s - self._monotonic_s()
+            course.request = await bring_media(course.request, reads, fetching, left_s)
+        # A request that is another one than the caller's may hold what was fetched, and be large whatever came on the wire.
+        if call.size_bytes < LARGE_REQUEST_BYTES and course.request is call.request:
             return self._render(call, course, debug)
         return await asyncio.to_thread(self._render, call, course, debug)
 
@@ -159,7 +171,7 @@ class Engine:
             chunk = ChatCompletionChunk(
                 id=call.generation_id, created=call.created_s, model=endpoint.model, provider=endpoint.provider.name
             )
-            chunk.debug.echo_upstream_body = rendered.body.decode()
+            chunk.debug.echo_upstream_body = (rendered.body if rendered.echo is None else rendered.echo).decode()
             debug.append(chunk)
         return rendered
 
@@ -170,7 +182,7 @@ class Engine:
         patience = course.begin_sending()
         request = UpstreamRequest(
             path=rendered.path,
-            headers=rendered.headers,
+            headers=_headers(call, provider, rendered),
             body=rendered.body,
             deadline_s=call.deadline_s,
             connect_timeout_s=timeouts.connect_s,
@@ -184,3 +196,11 @@ class Engine:
             sending = course.wait_for_place(sending)
         dialect = self._dialects[provider.dialect]
         return attempt(sending, dialect, patience.first_content_s, self._monotonic_s, course.note_head)
+
+
+def _headers(call: Call, provider: Provider, rendered: RenderedRequest) -> Mapping[str, str]:
+    """The headers of a request: its dialect's, the count of gateways for one that is a gateway, the caller's for this provider."""
+    headers = rendered.headers
+    if provider.is_gateway:
+        headers = {**headers, HOPS_HEADER: str(call.hops + 1)}
+    return add_passed(headers, call.passed_headers, provider.dialect) if call.passed_headers else headers

@@ -257,11 +257,11 @@ def _too_dear(preferences: ProviderPreferences, needs: Needs) -> Test | None:
 
 
 def _lacks_parameters(preferences: ProviderPreferences, needs: Needs) -> Test | None:
-    sent = needs.parameters
-    return (
-        (lambda endpoint: not sent <= endpoint.supported_parameters)
-        if preferences.require_parameters and sent
-        else None
+    if not preferences.require_parameters:
+        return None
+    sent, fields = needs.parameters, needs.fields
+    return lambda endpoint: (
+        not (sent <= endpoint.supported_parameters and fields.isdisjoint(endpoint.refused_parameters))
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
 from trunkline.v1.route_service_pb2 import PlannedEndpoint, RejectedEndpoint, RoutePlan
-from trunkline.v1.router_metadata_pb2 import RouterAttempt, RouterMetadata
+from trunkline.v1.router_metadata_pb2 import PipelineStage, RouterAttempt, RouterMetadata
 from trunkline_server.catalog.entry import Endpoint, EndpointKey
 from trunkline_server.core.errors import error_body
 from trunkline_server.routing.candidates import Ask, Exclusion, read_ask
@@ -94,8 +94,15 @@ def summarize(plan: Plan) -> str:
     )
 
 
-def describe_route(plan: Plan, attempts: Sequence[tuple[Endpoint, int]], served: Endpoint | None) -> RouterMetadata:
-    """The route that a call took. `attempts` are the endpoints tried with the HTTP status of each; `served` the one that answered, None where none did."""
+def describe_route(
+    plan: Plan,
+    attempts: Sequence[tuple[Endpoint, int]],
+    served: Endpoint | None,
+    pipeline: Sequence[PipelineStage] = (),
+) -> RouterMetadata:
+    """The route that a call took. `attempts` are the endpoints tried with the HTTP status of each; `served` the one that answered, None where none did;
+    `pipeline` what happened besides.
+    """
     strategy = plan.strategy
     if served is not None and strategy not in _ROUTED and served.model != plan.wanted[0].model.slug:
         strategy = "fallback"
@@ -108,6 +115,7 @@ def describe_route(plan: Plan, attempts: Sequence[tuple[Endpoint, int]], served:
             RouterAttempt(provider=endpoint.provider.name, model=endpoint.model, status=status)
             for endpoint, status in attempts
         ],
+        pipeline=pipeline,
     )
     metadata.endpoints.total = len(plan.endpoints) + len(plan.exclusions)
     for endpoint in plan.endpoints:

@@ -81,6 +81,11 @@ class Needs:
         return self._parameters
 
     @property
+    def fields(self) -> AbstractSet[str]:
+        """All fields that it sets."""
+        return sent_fields(self._request)
+
+    @property
     def reads(self) -> frozenset[str]:
         """The modalities beside text that it sends, in the words of `input_modalities`."""
         return self._read_parts() if self._reads is None else self._reads
@@ -135,9 +140,14 @@ def read_needs(request: ChatCompletionRequest) -> Needs:
     return Needs(request)
 
 
+def sent_fields(request: ChatCompletionRequest) -> AbstractSet[str]:
+    """The fields that a request sets."""
+    return {field.name for field, _ in request.ListFields()}
+
+
 def sent_parameters(request: ChatCompletionRequest) -> AbstractSet[str]:
     """The parameters that a request sets, of those an endpoint may support or not."""
-    return {field.name for field, _ in request.ListFields()} & PARAMETERS
+    return sent_fields(request) & PARAMETERS
 
 
 def _most_tokens(request: ChatCompletionRequest) -> int | None:

@@ -61,6 +61,8 @@ def _fields_of(generation: Generation) -> dict[str, object]:
         fields["failed"] = [f"{attempt.provider}:{reason_name(attempt.reason)}" for attempt in generation.attempts]
     if generation.unsent:
         fields["unsent"] = list(generation.unsent)
+    if generation.changed:
+        fields["changed"] = [path for path, _ in generation.changed]
     fields["status"] = generation.status
     fields["prompt_tokens"] = generation.prompt_tokens
     fields["completion_tokens"] = generation.completion_tokens

@@ -3,7 +3,7 @@
 
 Connections are kept and shared. One goes back to the pool when its answer has been received to the end, and is cut otherwise: an answer that nobody
 wants costs money as long as the provider believes in a reader. Redirects are not followed and no proxy of the environment is used, so the key goes to
-the configured host alone.
+the configured host alone; a proxy of the settings carries bytes that it cannot read.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Self
@@ -27,7 +28,9 @@ from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import UpstreamAnswer, UpstreamRequest
 from trunkline_server.core.secret import Secret
-from trunkline_server.upstream.auth import bearer_headers
+from trunkline_server.upstream.auth import Showing, Signer, show_key
+from trunkline_server.upstream.hidden import Hidden, hide, pattern_of
+from trunkline_server.upstream.proxy import Proxy
 from trunkline_server.upstream.read_watch import ReadWatch, deadline_error
 from trunkline_server.upstream.resolver import LookUp
 from trunkline_server.upstream.wire import Connector, Heads, ProviderConnection, write_request
@@ -49,6 +52,9 @@ _STALE_S: Final = 1.0
 # A body that is not worth a timer, nor a copy of the rest of its request.
 _LIGHT_BYTES: Final = 4 << 10
 _SWITCHING: Final = 101
+_OK: Final = 200
+_Sign = Callable[[bytes], Awaitable[bytes]]
+"""Makes the head of a request that is signed, from its body."""
 
 
 class HttpUpstream:
@@ -59,21 +65,33 @@ class HttpUpstream:
         *,
         base_url: str,
         secret: Secret | None = None,
+        auth: str = "bearer",
+        auth_header: str | None = None,
+        signer: Signer | None = None,
         ssl: SSLContext | None = None,
+        proxy: Proxy | None = None,
         look_up: LookUp = socket.getaddrinfo,
     ) -> None:
         """Takes the URL that paths are appended to, and the key, None where the provider wants none.
 
-        `ssl` replaces the system's trust, `look_up` its way from names to addresses. Raises ValueError for a URL that is not plain http or https, and for a key that no header can hold.
+        `auth` and `auth_header` say how the key is shown, see `auth.show_key`; a `signer` shows who sends in its place. `ssl` replaces the system's trust,
+        `look_up` its way from names to addresses; `proxy` is what connections go through. Raises ValueError for a URL that is not plain http or https, for a
+        key that no header can hold, and for a proxy to a provider without TLS.
         """
         url = URL(base_url)
         if url.scheme not in {"http", "https"} or not url.raw_host or url.user or url.query_string or url.fragment:
             raise ValueError(f"{base_url!r} must be an http or https URL without user, query or fragment")
+        if proxy is not None and url.scheme != "https":
+            raise ValueError(f"{base_url!r} must be an https URL: the proxy would read keys and prompts otherwise")
+        showing = Showing() if signer is not None else show_key(auth, secret, auth_header)
         self._url = url
         self._ssl = ssl
+        self._proxy = proxy
         self._look_up = look_up
-        own = {"user-agent": "trunkline", "accept-encoding": "identity", **bearer_headers(secret)}
-        self._heads = Heads(base_url.rstrip("/"), own)
+        self._signer = signer
+        self._hidden = pattern_of(secret)
+        own = {"user-agent": "trunkline", "accept-encoding": "identity", **showing.headers}
+        self._heads = Heads(base_url.rstrip("/"), own, showing.query)
         self._way: _Way | None = None
 
     def send(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamAnswer]:
@@ -84,7 +102,9 @@ class HttpUpstream:
         if not request.path.startswith("/"):
             raise ValueError(f"the path {request.path!r} must begin with a slash")
         if self._way is None:
-            self._way = _Way(self._url, self._ssl, self._look_up)
+            self._way = _Way(self._url, self._ssl, self._look_up, self._proxy, self._hidden)
+        if self._signer is not None:
+            return _Exchange(self._way, b"", request, partial(self._sign, self._signer, request.path, request.headers))
         head = self._heads.head(request.path, request.headers, len(request.body))
         return _Exchange(self._way, head, request)
 
@@ -94,24 +114,34 @@ class HttpUpstream:
         if way is not None:
             await way.connector.free()
 
+    async def _sign(self, signer: Signer, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """The head of a signed request."""
+        shown = await signer.sign(str(self._heads.url(path)), headers, body)
+        return self._heads.signed_head(path, headers, shown, len(body))
+
 
 class _Way:
-    """The connections to one provider. The target names where they go to, and holds no key: failures show it."""
+    """The connections to one provider. The target names where they go to, and holds no key of the provider's: failures show it."""
 
-    def __init__(self, url: URL, ssl: SSLContext | None, look_up: LookUp) -> None:
+    def __init__(self, url: URL, ssl: SSLContext | None, look_up: LookUp, proxy: Proxy | None, hidden: Hidden) -> None:
+        self.hidden = hidden
         self.connector = Connector(ssl, look_up)
         self.loop = asyncio.get_running_loop()
-        self.target = aiohttp.ClientRequest("POST", url, loop=self.loop)
+        through, shown = (None, None) if proxy is None else (URL(proxy.url), proxy.headers())
+        self.target = aiohttp.ClientRequest("POST", url, loop=self.loop, proxy=through, proxy_headers=shown)
 
 
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_begun_s", "_body", "_connection", "_content", "_head", "_terms", "_watch", "_way", "_writing")
+    __slots__ = (
+        "_begun_s", "_body", "_connection", "_content", "_head", "_sign", "_terms", "_watch", "_way", "_writing",
+    )  # fmt: skip
 
-    def __init__(self, way: _Way, head: bytes, request: UpstreamRequest) -> None:
+    def __init__(self, way: _Way, head: bytes, request: UpstreamRequest, sign: _Sign | None = None) -> None:
         self._way = way
         self._head = head
+        self._sign = sign
         # Apart from the rest: once it is sent nobody needs it, and the answer may take minutes.
         self._body: bytes | None = request.body
         self._terms = request if len(request.body) <= _LIGHT_BYTES else replace(request, body=b"")
@@ -148,8 +178,15 @@ class _Exchange:
             raise deadline_error()
         first_due_s = now_s + request.first_byte_timeout_s
         self._begun_s = now_s
+        refused, found = None, ""
         try:
+            if self._sign is not None:
+                async with asyncio.timeout(min(first_due_s, request.deadline_s) - now_s):
+                    self._head = await self._sign(self._body or b"")
             return await self._post_twice_if_stale(request, first_due_s)
+        except aiohttp.ClientHttpProxyError as error:
+            # Not chained: it holds what was said to the proxy, its password too.
+            refused = error.status
         except HttpProcessingError as error:
             # Not chained as it is: it may hold what the provider said.
             found = f"{error.code} {error.message}"
@@ -162,6 +199,8 @@ class _Exchange:
             raise _invalid(_NO_HTTP) from error
         except OSError as error:
             raise _unavailable(_BROKEN) from error
+        if refused is not None:
+            raise _unavailable(f"The gateway's proxy refused the connection with status {refused}.")
         raise _invalid(_NO_HTTP) from ValueError(found)
 
     async def _post_twice_if_stale(self, request: UpstreamRequest, first_due_s: float) -> UpstreamAnswer:
@@ -235,9 +274,8 @@ class _Exchange:
         watch.end_read()
         self._content = content
         content.on_eof(self._release)
-        return HttpAnswer(
-            message.code, {name.lower(): value for name, value in message.headers.items()}, content, watch
-        )
+        headers = {name.lower(): value for name, value in message.headers.items()}
+        return HttpAnswer(message.code, headers, content, watch, self._way.hidden)
 
     def _fail(self, error: GatewayError) -> None:
         """Ends the wait for the head or the body."""
@@ -268,13 +306,19 @@ class _Exchange:
 
 
 class HttpAnswer:
-    """The head of an answer, and its body block by block."""
+    """The head of an answer, and its body block by block; of a refusal without what `hidden` finds."""
 
-    __slots__ = ("_content", "_watch", "headers", "status")
+    __slots__ = ("_content", "_hidden", "_watch", "headers", "status")
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], content: aiohttp.StreamReader, watch: ReadWatch
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        content: aiohttp.StreamReader,
+        watch: ReadWatch,
+        hidden: Hidden,
     ) -> None:
+        self._hidden = hidden if status != _OK else None
         self.status = status
         self.headers = headers
         self._content = content
@@ -282,7 +326,8 @@ class HttpAnswer:
 
     def blocks(self) -> AsyncIterator[bytes]:
         """The body, one item for what has arrived since the last, at most 64 KB."""
-        return _Blocks(self._content, self._watch)
+        blocks = _Blocks(self._content, self._watch)
+        return blocks if self._hidden is None else hide(blocks, self._hidden)
 
     def note_content(self) -> None:
         """The first content has come: from now on the idle time-out bounds the silence."""

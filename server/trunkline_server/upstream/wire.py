@@ -12,6 +12,7 @@ import functools
 from collections import deque
 from collections.abc import Mapping
 from ssl import SSLContext
+from types import MappingProxyType
 from typing import Final
 
 import aiohttp
@@ -26,6 +27,7 @@ _LARGE_BODY_BYTES: Final = 256 << 10
 _WRITE_BYTES: Final = 64 << 10
 _MOST_HEADS: Final = 256
 _NO_CEILING: Final = float("inf")
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class ProviderConnection(ResponseHandler):
@@ -108,11 +110,15 @@ class Connector(aiohttp.TCPConnector):
 
 
 class Heads:
-    """Makes the heads of requests below one base URL. `own` are the headers that every request bears, the key among them."""
+    """Makes the heads of requests below one base URL. `own` are the headers that every request bears, the key among them; `query` is added to the query of each,
+    where the key stands there.
+    """
 
-    def __init__(self, base_url: str, own: Mapping[str, str]) -> None:
+    def __init__(self, base_url: str, own: Mapping[str, str], query: str = "") -> None:
         self._base_url = base_url
+        self._origin = URL(base_url).origin()
         self._own = own
+        self._query = query
         self._refused = _FRAMING | {name.lower() for name in own}
         self._made: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
 
@@ -126,21 +132,35 @@ class Heads:
             self._made[key] = made = self._make(path, headers)
         return b"%b%d\r\n\r\n" % (made, body_bytes)
 
-    def _make(self, path: str, headers: Mapping[str, str]) -> bytes:
-        """A head up to the length of the body."""
+    def url(self, path: str) -> URL:
+        """Where a path leads. Raises ValueError where that is not the provider's own host: the key is for that one alone."""
         url = URL(self._base_url + path)
+        if url.origin() != self._origin or url.fragment:
+            raise ValueError("a path leads away from its provider")
+        return url
+
+    def signed_head(self, path: str, headers: Mapping[str, str], shown: Mapping[str, str], body_bytes: int) -> bytes:
+        """The head of a request with the headers `shown` that show who sends it, and which are made for this request alone. Raises as `head`."""
+        return b"%b%d\r\n\r\n" % (self._make(path, headers, shown), body_bytes)
+
+    def _make(self, path: str, headers: Mapping[str, str], shown: Mapping[str, str] = _NOTHING) -> bytes:
+        """A head up to the length of the body."""
+        url = self.url(path)
         given = {name.lower(): value for name, value in headers.items()}
         sent = {
             "accept": "*/*",
             **{name: value for name, value in given.items() if name not in self._refused},
             **self._own,
+            **shown,
         }
+        joint = "&" if url.raw_query_string else "?"
         lines = [
-            f"POST {url.raw_path_qs} HTTP/1.1",
+            f"POST {url.raw_path_qs}{joint + self._query if self._query else ''} HTTP/1.1",
             f"host: {url.host_port_subcomponent}",
             *(f"{name}: {value}" for name, value in sent.items()),
         ]
         if not all(line.isprintable() for line in lines):
+            # The lines stay out of the message: one of them shows the key.
             raise ValueError("a header of a request holds a control character")
         return ("\r\n".join(lines) + "\r\ncontent-length: ").encode()
 

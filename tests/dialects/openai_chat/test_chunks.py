@@ -52,6 +52,19 @@ def test_the_provider_is_quoted() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
+def test_reasoning_is_told_as_text_and_as_detail(key: str) -> None:
+    """Reasoning that came as text alone has a detail, too, which clients send back; one that came with details keeps those."""
+    own = {"type": "reasoning.text", "text": "hm", "format": "anthropic-claude-v1", "signature": "s", "index": 0}
+    said = {"choices": [{"index": 0, "delta": {key: "hm"}}]}
+    signed = {"choices": [{"index": 0, "delta": {key: "hm", "reasoning_details": [own]}}]}
+    empty = {"choices": [{"index": 0, "delta": {key: "", "content": "a"}}]}
+    deltas = [chunk["choices"][0]["delta"] for chunk in read_all(said, signed, empty) if chunk]
+    made = {"type": "reasoning.text", "text": "hm", "format": "unknown", "index": 0}
+    assert [delta.get("reasoning_details") for delta in deltas] == [[made], [own], None]
+    assert [delta["reasoning"] for delta in deltas[:2]] == ["hm", "hm"]
+
+
 def test_the_role_comes_once_and_first() -> None:
     """The first chunk of a choice has the role, no other has."""
     said = {"role": "assistant", "content": "a"}

@@ -5,25 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
-from google.protobuf.descriptor import Descriptor
 
 from support.answer_cuts import make_codec
 from support.builders import make_endpoint, make_provider
 from support.golden import Golden
 from trunkline.v1.chat_request_pb2 import ChatCompletionRequest
-from trunkline.v1.message_pb2 import AssistantMessage, ContentPart, ToolCall
-from trunkline.v1.tool_pb2 import Tool
 from trunkline_server.catalog.entry import Endpoint
 from trunkline_server.dialects.base import RenderedRequest
 from trunkline_server.dialects.openai_chat import OpenAiChat
-from trunkline_server.dialects.openai_chat.request import (
-    ASSISTANT_FIELDS,
-    CACHE_MARK,
-    CALL_INDEX,
-    GATEWAY_FIELDS,
-    SAMPLING_EXTENSIONS,
-    SENT_FIELDS,
-)
 
 CODEC = make_codec()
 DIALECT = OpenAiChat(CODEC)
@@ -164,63 +153,6 @@ def test_a_server_with_extensions_gets_everything() -> None:
     assert rendered.dropped == ()
 
 
-def test_every_field_is_in_a_table() -> None:
-    """A field of the request is sent, is the gateway's own, or is a sampling parameter that most servers take; a new field must be given its place."""
-    tables = [
-        [name for name, _ in GATEWAY_FIELDS],
-        [name for name, _ in SAMPLING_EXTENSIONS],
-        sorted(SENT_FIELDS),
-        ["extra"],
-    ]
-    assert sorted(name for table in tables for name in table) == sorted(ChatCompletionRequest.DESCRIPTOR.fields_by_name)
-
-
-MESSAGE_FIELDS: list[tuple[Descriptor, set[str], set[str]]] = [
-    (
-        AssistantMessage.DESCRIPTOR,
-        {name for name, _ in ASSISTANT_FIELDS},
-        {"role", "content", "refusal", "tool_calls", "function_call", "audio", "name", "extra"},
-    ),
-    (
-        ContentPart.DESCRIPTOR,
-        {CACHE_MARK[0]},
-        {
-            "text",
-            "image_url",
-            "input_audio",
-            "video_url",
-            "file",
-            "refusal",
-            "unknown",
-            "prompt_cache_breakpoint",
-            "extra",
-        },
-    ),
-    (ToolCall.DESCRIPTOR, {CALL_INDEX[0]}, {"id", "type", "function", "extra"}),
-]
-
-
-@pytest.mark.parametrize(
-    ("descriptor", "own", "sent_fields"), MESSAGE_FIELDS, ids=lambda value: getattr(value, "name", "")
-)
-def test_every_field_of_a_message_has_its_place(descriptor: Descriptor, own: set[str], sent_fields: set[str]) -> None:
-    """What stands in a message is sent to a plain server or is in a table of what is not."""
-    assert own | sent_fields == set(descriptor.fields_by_name)
-    assert own & sent_fields == set()
-
-
-def test_the_cache_mark_of_tools_has_its_place() -> None:
-    """A tool's own fields beside its kind are the cache mark and unknown keys."""
-    kinds = {field.name for field in Tool.DESCRIPTOR.oneofs_by_name["tool"].fields}
-    assert set(Tool.DESCRIPTOR.fields_by_name) - kinds == {CACHE_MARK[0], "extra"}
-
-
-@pytest.mark.parametrize("table", [GATEWAY_FIELDS, SAMPLING_EXTENSIONS, ASSISTANT_FIELDS, (CACHE_MARK,), (CALL_INDEX,)])
-def test_every_row_has_its_reason(table: tuple[tuple[str, str], ...]) -> None:
-    """Nothing is left out without a word why."""
-    assert [name for name, reason in table if len(reason.split()) < 3] == []
-
-
 def test_the_head() -> None:
     """A stream is asked for as events, a whole answer as JSON; neither head holds a key."""
     whole, stream = render(HELLO, stream=False), render(HELLO)
@@ -260,20 +192,42 @@ def test_streaming(body: dict[str, Any], stream: bool, expected: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    ("body", "effort"),
+    ("body", "effort", "changed"),
     [
-        ({"reasoning": {"effort": "low"}}, "low"),
-        ({"reasoning_effort": "low"}, "low"),
-        ({"reasoning_effort": "low", "reasoning": {"effort": "low"}}, "low"),
-        ({"reasoning": {"max_tokens": 100}}, None),
-        ({"reasoning": {"enabled": True}}, None),
+        ({"reasoning": {"effort": "low"}}, "low", {}),
+        ({"reasoning_effort": "low"}, "low", {}),
+        ({"reasoning_effort": "low", "reasoning": {"effort": "low"}}, "low", {}),
+        ({"reasoning": {"enabled": True}}, "medium", {}),
+        ({"reasoning": {"enabled": False}}, "none", {}),
+        ({"reasoning": {"exclude": True}}, None, {}),
+        (
+            {"reasoning": {"max_tokens": 2000}, "max_tokens": 10000},
+            "low",
+            {"reasoning.max_tokens": 'sent as the effort "low"'},
+        ),
+        ({"reasoning": {"max_tokens": 8000}}, "medium", {"reasoning.max_tokens": 'sent as the effort "medium"'}),
+        ({"reasoning": {"max_tokens": 0}}, "none", {}),
     ],
 )
-def test_reasoning(body: dict[str, Any], effort: str | None) -> None:
-    """A plain server is told the effort in OpenAI's word and nothing else of OpenRouter's object."""
-    got = sent(body)
+def test_reasoning(body: dict[str, Any], effort: str | None, changed: dict[str, str]) -> None:
+    """A plain server is told the effort in OpenAI's word; a budget becomes the nearest effort, and that is reported."""
+    rendered = render({**HELLO, **body})
+    got = orjson.loads(rendered.body)
     assert got.get("reasoning_effort") == effort
     assert "reasoning" not in got
+    assert dict(rendered.changed) == changed
+    assert rendered.dropped == ()
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "dropped"),
+    [({"enabled": False}, ()), ({"effort": "high"}, ("reasoning",)), ({"summary": "auto"}, ("reasoning.summary",))],
+)
+def test_reasoning_where_the_model_has_none(reasoning: dict[str, Any], dropped: tuple[str, ...]) -> None:
+    """An endpoint whose row lists its parameters without reasoning is not told to reason, nor not to."""
+    rendered = render({**HELLO, "reasoning": reasoning}, plain_endpoint(supported_parameters=frozenset({"seed"})))
+    assert orjson.loads(rendered.body).keys() == {"messages", "model", "stream", "stream_options"}
+    assert rendered.dropped == dropped
 
 
 @pytest.mark.parametrize(
@@ -291,7 +245,106 @@ def test_sampling_extensions(supported: frozenset[str], expected: set[str]) -> N
 def test_dropped_names_each_path_once() -> None:
     """What was left out is reported by its path without indices."""
     turn = {"role": "assistant", "content": "a", "reasoning": "hm"}
-    assert render({"messages": [turn, turn], "route": "fallback"}).dropped == ("route", "messages.reasoning")
+    rendered = render({"messages": [turn, turn], "route": "fallback", "image_config": {"aspect_ratio": "16:9"}})
+    assert rendered.dropped == ("image_config", "messages.reasoning")
+
+
+def test_what_the_gateway_does_is_not_dropped() -> None:
+    """Fields that the gateway acts on itself are not sent, and are no loss."""
+    rendered = render({**HELLO, "models": ["acme/two"], "provider": {"order": ["acme"]}, "usage": {"include": True}})
+    assert orjson.loads(rendered.body).keys() == {"messages", "model", "stream", "stream_options"}
+    assert rendered.dropped == ()
+
+
+MARKED: dict[str, Any] = {
+    "messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": CACHE}]}],
+    "tools": [{"type": "function", "function": {"name": "look"}, "cache_control": CACHE}],
+    "cache_control": CACHE,
+}
+
+
+@pytest.mark.parametrize(
+    ("marks", "part", "tool", "dropped"),
+    [
+        (None, {}, {}, ("cache_control", "messages.content.cache_control", "tools.cache_control")),
+        (
+            "prompt_cache_breakpoint",
+            {"prompt_cache_breakpoint": {"mode": "explicit"}},
+            {},
+            ("tools.cache_control",),
+        ),
+        ("cache_control", {"cache_control": CACHE}, {"cache_control": CACHE}, ()),
+    ],
+)
+def test_cache_marks(marks: str | None, part: dict[str, Any], tool: dict[str, Any], dropped: tuple[str, ...]) -> None:
+    """A provider gets the mark that its row says it takes, else none; what is lost is reported."""
+    rendered = render(MARKED, plain_endpoint(cache_marks=marks))
+    body = orjson.loads(rendered.body)
+    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "a", **part}]}]
+    assert body["tools"] == [{"type": "function", "function": {"name": "look"}, **tool}]
+    assert "cache_control" not in body
+    assert rendered.dropped == dropped
+
+
+def test_openais_mark_for_a_host_of_anthropics() -> None:
+    """OpenAI's mark becomes Anthropic's where the provider takes that one, of which it takes four."""
+    parts = [{"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}} for _ in range(5)]
+    rendered = render({"messages": [{"role": "user", "content": parts}]}, plain_endpoint(cache_marks="cache_control"))
+    content = orjson.loads(rendered.body)["messages"][0]["content"]
+    assert content == [
+        {"type": "text", "text": "a"},
+        *[{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}] * 4,
+    ]
+    assert rendered.dropped == ("messages.content.cache_control",)
+
+
+def test_what_one_provider_names_otherwise() -> None:
+    """A provider's row renames and refuses fields; what is refused is reported."""
+    provider = make_provider(
+        "odd",
+        renames={
+            "max_tokens": "max_completion_tokens",
+            "seed": "random_seed",
+            "messages.reasoning": "reasoning_content",
+        },
+        refuses=frozenset({"logit_bias", "user"}),
+    )
+    turn = {"role": "assistant", "content": "a", "reasoning": "hm"}
+    body = {"messages": [turn], "max_tokens": 5, "seed": 7, "user": "u"}
+    rendered = render(body, make_endpoint(provider), stream=False)
+    assert orjson.loads(rendered.body) == {
+        "messages": [{"role": "assistant", "content": "a", "reasoning_content": "hm"}],
+        "model": "one",
+        "max_completion_tokens": 5,
+        "random_seed": 7,
+    }
+    assert rendered.dropped == ("user",)
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        ({"reasoning": "hm"}, "hm"),
+        ({"reasoning_content": "hm"}, "hm"),
+        ({"reasoning_details": [{"type": "reasoning.text", "text": "h", "format": "unknown"}, {"type": "reasoning.text", "text": "m"}]}, "hm"),
+        ({"reasoning_details": [{"type": "reasoning.text", "text": "hm", "format": "anthropic-claude-v1", "signature": "s"}]}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_reasoning_of_past_turns(turn: dict[str, Any], expected: str | None) -> None:
+    """A provider that wants it back gets it under its own key, from the text or from open details; signed details of others are not it."""
+    provider = make_provider("thinker", renames={"messages.reasoning": "reasoning_content"})
+    body = {"messages": [{"role": "assistant", "content": "a", **turn}]}
+    message = orjson.loads(render(body, make_endpoint(provider)).body)["messages"][0]
+    assert message.get("reasoning_content") == expected
+    assert message.keys() <= {"role", "content", "reasoning_content"}
+
+
+def test_a_renamed_field_gives_way() -> None:
+    """Where a request has the field under both names, the provider's own wins."""
+    provider = make_provider("odd", renames={"max_tokens": "max_completion_tokens"})
+    rendered = render({**HELLO, "max_tokens": 5, "max_completion_tokens": 6}, make_endpoint(provider))
+    assert orjson.loads(rendered.body)["max_completion_tokens"] == 6
 
 
 @pytest.mark.parametrize(
@@ -327,3 +380,40 @@ def test_a_plain_server_never_hears_of_fast(wide: bool, told: str) -> None:
     """Where the catalog knows no tiers either, OpenAI's word for it is sent: it refuses OpenRouter's."""
     rendered = render({**HELLO, "service_tier": "fast"}, make_endpoint(make_provider("p", takes_extensions=wide)))
     assert (orjson.loads(rendered.body)["service_tier"], rendered.dropped) == (told, ())
+
+
+@pytest.mark.parametrize(("known", "role"), [(True, "developer"), (False, "system")])
+def test_the_role_developer(*, known: bool, role: str) -> None:
+    """Where a provider does not know it, its messages have the older role."""
+    request = {"messages": [{"role": "developer", "content": "Be kind."}, *HELLO["messages"]]}
+    provider = make_provider("old", takes_developer_role=known)
+    body = orjson.loads(render(request, make_endpoint(provider)).body)
+    assert [message["role"] for message in body["messages"]] == [role, "user"]
+
+
+@pytest.mark.parametrize(("asked", "dropped"), [({}, ()), ({"include_usage": False}, ("stream_options",))])
+def test_a_provider_without_stream_options(asked: dict[str, Any], dropped: tuple[str, ...]) -> None:
+    """It gets none, and only a caller who sent some hears of it."""
+    provider = make_provider("old", refuses=frozenset({"stream_options"}))
+    request = {**HELLO, **({"stream_options": asked} if asked else {})}
+    rendered = render(request, make_endpoint(provider), stream=True)
+    assert "stream_options" not in orjson.loads(rendered.body)
+    assert rendered.dropped == dropped
+
+
+def test_what_is_kept_for_openais_responses_is_not_sent() -> None:
+    """OpenAI's chat completions would refuse the key under which their sister keeps its own."""
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+        "openai_responses": "custom_tool_call",
+    }
+    turn = {"role": "assistant", "tool_calls": [call], "openai_responses": {"phase": "final"}}
+    body = {
+        "messages": [*HELLO["messages"], turn, {"role": "tool", "tool_call_id": "c1", "content": "x"}],
+        "openai_responses": {"a": 1},
+    }
+    rendered = DIALECT.render_request(CODEC.decode(ChatCompletionRequest, body), make_endpoint(), stream=False)
+    assert b"openai_responses" not in rendered.body
+    assert rendered.dropped == ("openai_responses", "messages.openai_responses")

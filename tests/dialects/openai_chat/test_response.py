@@ -9,8 +9,8 @@ import pytest
 
 from support.answer_cuts import make_codec, play, play_every_way, tell
 from trunkline_server.dialects.base import AnswerDecoder
+from trunkline_server.dialects.bodies import MAX_ERROR_BYTES
 from trunkline_server.dialects.openai_chat import OpenAiChat
-from trunkline_server.dialects.openai_chat.errors import MAX_ERROR_BYTES
 from trunkline_server.dialects.openai_chat.response import ErrorDecoder, WholeAnswerDecoder
 
 CODEC = make_codec()

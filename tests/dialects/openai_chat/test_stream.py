@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.answer_cuts import cuts, make_codec, play, play_every_way, tell
+from support.golden import Golden
 from trunkline_server.core.chunks import has_content
 from trunkline_server.dialects.openai_chat.stream import StreamDecoder
 
@@ -225,6 +226,31 @@ def test_a_native_finish_reason_is_kept() -> None:
 
 
 PART = {"choice 0": {"text": "Hi"}}
+
+
+def call_of(arguments: str) -> bytes:
+    """The first piece of a tool call, with the beginning of its arguments."""
+    function = {"name": "f", "arguments": arguments}
+    return chunk({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": function}]})
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "is_finished"),
+    [
+        pytest.param(call_of('{"x"') + DONE, "PROVIDER_UNAVAILABLE", False, id="cut"),
+        pytest.param(call_of('{"x"') + call_of(": 1}") + DONE, None, True, id="whole in two pieces"),
+        pytest.param(call_of("") + DONE, None, True, id="no arguments"),
+        pytest.param(call_of('{"x"') + chunk({}, "tool_calls") + DONE, None, True, id="finished all the same"),
+    ],
+)
+def test_a_call_without_a_finish(body: bytes, error: str | None, is_finished: bool) -> None:
+    """Where a server leaves the finish out, a call that ends in the middle of its arguments tells that the answer was cut."""
+    outcome = play(make_decoder(), [body])
+    told = [choice.HasField("finish_reason") for part in outcome.chunks for choice in part.choices]
+    assert any(told) == is_finished
+    assert tell(outcome).get("error") == error
+
+
 FAILURES = [
     ("F18 nothing", b"", {"error": "PROVIDER_UNAVAILABLE"}),
     ("only comments", b": ping\n\n", {"error": "PROVIDER_UNAVAILABLE"}),
@@ -314,6 +340,46 @@ def test_every_cut_of_a_stream_is_noticed() -> None:
     body = say("Hi") + say(" there") + STOP
     silent = [end for end in range(len(body) - len(b'"}]}\n\n')) if play(make_decoder(), [body[:end]]).error is None]
     assert silent == []
+
+
+LOGPROBS = {"content": [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}], "refusal": None}
+PNG = "data:image/png;base64,AAAA"
+CITATION = {"type": "url_citation", "url_citation": {"url": "https://example.com", "title": "t", "end_index": 3}}
+FULL_USAGE = {
+    **USAGE,
+    "prompt_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 1, "audio_tokens": 1},
+    "completion_tokens_details": {
+        "reasoning_tokens": 1,
+        "audio_tokens": 1,
+        "accepted_prediction_tokens": 1,
+        "rejected_prediction_tokens": 0,
+        "image_tokens": 1,
+    },
+}
+
+
+def test_everything_that_a_delta_can_hold(golden: Golden) -> None:
+    """Log probabilities, pictures, sound, citations, a refusal, the tier that served and the fate of a prediction reach the client as they came."""
+    body = b"".join(
+        [
+            event(
+                service_tier="priority",
+                system_fingerprint="fp_1",
+                choices=[{"index": 0, "delta": {"role": "assistant", "content": "a"}, "logprobs": LOGPROBS}],
+            ),
+            chunk({"images": [{"type": "image_url", "image_url": {"url": PNG}, "index": 0}]}),
+            chunk({"audio": {"id": "audio_1", "transcript": "he"}}),
+            chunk({"audio": {"data": "AAAA"}}),
+            chunk({"audio": {"data": "BBBB", "expires_at": 1764000000}}),
+            chunk({"annotations": [CITATION]}),
+            chunk({"refusal": "no"}),
+            STOP,
+            event(choices=[], usage=FULL_USAGE),
+            DONE,
+        ]
+    )
+    outcome = play_every_way(make_decoder, body)
+    golden.check_json("openai_chat/stream_everything.json", [json.loads(CODEC.dump(item)) for item in outcome.chunks])
 
 
 JSON_VALUES = st.recursive(

@@ -26,6 +26,26 @@ BASE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
             id="a broken detail",
         ),
         pytest.param(
+            {**BASE, "cached_tokens": 2},
+            {**BASE, "cached_tokens": 2, "prompt_tokens_details": {"cached_tokens": 2}},
+            id="Moonshot's cached tokens",
+        ),
+        pytest.param(
+            {**BASE, "prompt_cache_hit_tokens": 2, "prompt_tokens_details": {"audio_tokens": 1}},
+            {**BASE, "prompt_cache_hit_tokens": 2, "prompt_tokens_details": {"audio_tokens": 1, "cached_tokens": 2}},
+            id="DeepSeek's cached tokens",
+        ),
+        pytest.param(
+            {**BASE, "cached_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}},
+            {**BASE, "cached_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}},
+            id="OpenAI's count wins",
+        ),
+        pytest.param(
+            {**BASE, "cached_tokens": 9, "prompt_tokens_details": None},
+            {**BASE, "cached_tokens": 9, "prompt_tokens_details": None},
+            id="more cached than read",
+        ),
+        pytest.param(
             {**BASE, "completion_tokens_details": None}, {**BASE, "completion_tokens_details": None}, id="details null"
         ),
     ],

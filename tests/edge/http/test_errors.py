@@ -8,7 +8,7 @@ from support.builders import make_route
 from support.http_edge import make_codec
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import ERROR_SHAPES, GatewayError
-from trunkline_server.edge.http.errors import error_headers, error_json, error_of_fault
+from trunkline_server.edge.http.errors import error_headers, error_json, error_of_fault, refuse
 
 REASONS = [reason for reason in ErrorReason.values() if reason]
 
@@ -55,3 +55,10 @@ def test_one_fault() -> None:
     """A single fault is its own message."""
     error = error_of_fault("limit", "must be given once")
     assert (error.message, error.faults[0].field) == ("limit: must be given once.", "limit")
+
+
+def test_a_refusal() -> None:
+    """Status, body and headers of a failure in one."""
+    refusal = refuse(make_codec(), GatewayError(ErrorReason.ERROR_REASON_RATE_LIMIT_EXCEEDED, "No.", retry_after_s=2))
+    assert (refusal.status, refusal.headers) == (429, [("Retry-After", "2")])
+    assert orjson.loads(refusal.body)["error"]["message"] == "No."

@@ -20,9 +20,11 @@ from support.http_edge import (
 )
 from trunkline_server.edge.http import server
 
+FACES = ("chat/completions", "completions", "messages", "responses")
+
 
 async def test_the_routes(edge: RunningEdge) -> None:
-    """Each RPC of the table and the chat are served below both bases; the typed chat paths are for stock transcoders."""
+    """Each RPC of the table and each face are served below both bases; the typed chat paths are for stock transcoders."""
     assert edge.edge.routes == [
         ("GET", "/api/v1/model/{author}/{slug}"),
         ("GET", "/api/v1/models"),
@@ -30,8 +32,7 @@ async def test_the_routes(edge: RunningEdge) -> None:
         ("GET", "/v1/model/{author}/{slug}"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/count"),
-        ("POST", "/api/v1/chat/completions"),
-        ("POST", "/v1/chat/completions"),
+        *(("POST", f"{base}/{face}") for base in ("/api/v1", "/v1") for face in FACES),
     ]
 
 

@@ -165,6 +165,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A fault of the gateway."""
     ERROR_REASON_UNMAPPED: _ErrorReason.ValueType  # 49
     """A failure that nobody has given a name yet."""
+    ERROR_REASON_LOOP_DETECTED: _ErrorReason.ValueType  # 50
+    """The request has passed too many gateways: most likely one of them is, over others or at once, its own provider."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -269,6 +271,8 @@ ERROR_REASON_SERVER: ErrorReason.ValueType  # 48
 """A fault of the gateway."""
 ERROR_REASON_UNMAPPED: ErrorReason.ValueType  # 49
 """A failure that nobody has given a name yet."""
+ERROR_REASON_LOOP_DETECTED: ErrorReason.ValueType  # 50
+"""The request has passed too many gateways: most likely one of them is, over others or at once, its own provider."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -21,6 +21,7 @@ from trunkline_server.dialects.openai_chat.errors import error_of_value, is_erro
 from trunkline_server.dialects.openai_chat.parts import spread_parts
 from trunkline_server.dialects.openai_chat.tool_calls import ToolCallJoiner
 from trunkline_server.dialects.openai_chat.usage import read_usage
+from trunkline_server.dialects.reasoning import UNKNOWN_FORMAT
 from trunkline_server.jsonshape import Codec
 
 MAX_CHOICES: Final = 128
@@ -114,13 +115,16 @@ class ChunkReader:
     def end(self) -> Batch:
         """What is due when the provider says that the answer is whole: a finish for each choice that was left open.
 
-        Sets `failure` where nothing was said at all.
+        Sets `failure` where nothing was said at all, and where a call is left open in the middle of its arguments.
         """
         if not any(choice.said or choice.ended for choice in self._choices.values()):
             self.failure = _invalid("The provider sent an empty answer.")
             return []
-        batch = []
+        batch: Batch = []
         for choice in self._choices.values():
+            if not choice.ended and choice.calls is not None and choice.calls.is_cut:
+                self.failure = cut_off()
+                return batch
             if not choice.ended:
                 choice.ended = True
                 reason = "tool_calls" if choice.calls is not None and choice.calls.begun else "stop"
@@ -151,6 +155,8 @@ class ChunkReader:
                 del delta["role"]
         if type(delta.get("content")) is list:
             spread_parts(delta)
+        if "reasoning_content" in delta or "reasoning" in delta:
+            _add_detail(delta)
         if delta.get("tool_calls"):
             self._join_tool_calls(choice, delta, value.get("id"))
         if not choice.said:
@@ -201,6 +207,13 @@ class ChunkReader:
             )
 
 
+def _add_detail(delta: dict[str, Any]) -> None:
+    """Tells reasoning that came as text alone in the form of details, too: clients send those back in later turns."""
+    text = delta.get("reasoning_content") or delta.get("reasoning")
+    if type(text) is str and text and not delta.get("reasoning_details"):
+        delta["reasoning_details"] = [{"type": "reasoning.text", "text": text, "format": UNKNOWN_FORMAT, "index": 0}]
+
+
 def _delta_of(raw: dict[str, Any]) -> dict[str, Any]:
     """The delta of a choice: its own, else the message of a whole answer, else an empty one."""
     delta = raw.get("delta")
@@ -209,6 +222,12 @@ def _delta_of(raw: dict[str, Any]) -> dict[str, Any]:
     message = raw.pop("message", None)
     raw["delta"] = made = message if type(message) is dict else {}
     return made
+
+
+def cut_off() -> GatewayError:
+    """The failure of an answer that is not whole."""
+    message = "The provider's answer broke off before its end."
+    return GatewayError(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, message)
 
 
 def _invalid(message: str) -> GatewayError:

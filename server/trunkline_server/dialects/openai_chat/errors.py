@@ -22,9 +22,6 @@ import orjson
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
 
-MAX_ERROR_BYTES: Final = 64 << 10
-"""How much of an error's body is read."""
-
 _MAX_MESSAGE: Final = 500
 _MAX_CODE: Final = 64
 _MAX_WAIT_S: Final = 86_400.0
@@ -32,6 +29,8 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 _WORDS: Final[Mapping[str, ErrorReason.ValueType]] = MappingProxyType(
     {
+        # A gateway of this kind says that it was its own provider.
+        "LOOP_DETECTED": ErrorReason.ERROR_REASON_LOOP_DETECTED,
         # OpenRouter's error_type and availability codes; its own key or credit is the gateway's here, not the caller's.
         "context_length_exceeded": ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED,
         "max_tokens_exceeded": ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED,
@@ -94,13 +93,16 @@ _WORDS: Final[Mapping[str, ErrorReason.ValueType]] = MappingProxyType(
 _PHRASES: Final = (
     ("maximum context length", ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED),
     ("context window", ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED),
+    # xAI's words (github.com/cline/cline/issues/3120), and what it says with status 400 to a wrong key (github.com/continuedev/continue/issues/10778).
+    ("maximum prompt length", ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED),
+    ("incorrect api key provided", ErrorReason.ERROR_REASON_PROVIDER_AUTHENTICATION),
     ("max_tokens is too large", ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED),
     ("max_completion_tokens is too large", ErrorReason.ERROR_REASON_MAX_TOKENS_EXCEEDED),
 )
 """Parts of a message, asked for statuses 400, 413 and 422 only: many servers give no code for these."""
 
 _MODERATION: Final = re.compile(
-    r"moderation|\bflagged\b|\bsafety\b|content[ _-](policy|filter)|content management policy|usage polic(y|ies)"
+    r"moderation|\bflagged\b|\bsafety\b|content[ _-](policy|filter)|content management policy|usage (polic(y|ies)|guidelines)"
 )
 """What a message with status 403 says where the prompt is at fault."""
 _ACCOUNT: Final = re.compile(r"\b(account|api key|organi[sz]ation|project|subscription)\b")
@@ -292,7 +294,7 @@ def _read_error(value: object) -> _Said:
     metadata = metadata if isinstance(metadata, dict) else {}
     availability = availability if isinstance(availability, dict) else {}
     code, family = error.get("code"), error.get("type")
-    words = (availability.get("code"), metadata.get("error_type"), code, family)
+    words = (metadata.get("reason"), availability.get("code"), metadata.get("error_type"), code, family)
     own_code = metadata.get("provider_code") or code or family
     message = error.get("message") or error.get("detail")
     return _Said(

@@ -11,7 +11,7 @@ import orjson
 from trunkline.v1.error_pb2 import ErrorReason
 from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Batch
-from trunkline_server.dialects.openai_chat.chunks import ChunkReader
+from trunkline_server.dialects.openai_chat.chunks import ChunkReader, cut_off
 from trunkline_server.dialects.sse import Event, SseDecoder
 from trunkline_server.dialects.upstream_json import reparse_upstream_json
 from trunkline_server.jsonshape import Codec
@@ -54,7 +54,7 @@ class StreamDecoder:
         batch = self._read(self._sse.close())
         if not self._done and self._reader.failure is None and self._sse.failure is None:
             # An event without its end that is no JSON was cut; that matters only where something is missing.
-            self._failure = None if self._reader.is_complete else _cut()
+            self._failure = None if self._reader.is_complete else cut_off()
         self._raise_failure()
         self._done = True
         return batch
@@ -105,11 +105,6 @@ class StreamDecoder:
             return []
         chunk = self._reader.read(value)
         return [] if chunk is None else [chunk]
-
-
-def _cut() -> GatewayError:
-    message = "The provider's answer broke off before its end."
-    return GatewayError(ErrorReason.ERROR_REASON_PROVIDER_UNAVAILABLE, message)
 
 
 def _as_error(value: object) -> dict[str, object]:

@@ -8,8 +8,9 @@ both another id and a function; without an index, an unknown id or a function's 
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -21,10 +22,11 @@ _NO_ID: Final = re.compile(r"[^A-Za-z0-9]+")
 
 @dataclass(slots=True)
 class _Call:
-    """A call under construction. `received_id` is the provider's id of it, "" where it gave none."""
+    """A call under construction. `received_id` is the provider's id of it, "" where it gave none; `arguments` are the pieces of those."""
 
     received_id: str
     name: str
+    arguments: list[str] = field(default_factory=list)
 
 
 class ToolCallJoiner:
@@ -44,6 +46,11 @@ class ToolCallJoiner:
         """Whether any call has begun."""
         return bool(self._calls)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the arguments of a call are no JSON: they end in the middle. None at all are whole."""
+        return any(not _is_json("".join(call.arguments)) for call in self._calls.values())
+
     def rewrite(self, pieces: list[Any], answer_id: str) -> list[dict[str, Any]]:
         """The pieces with an index each, id and type in the first piece of a call alone. The pieces given are used up."""
         return [self._rewrite_piece(piece, answer_id) for piece in pieces if type(piece) is dict]
@@ -62,7 +69,9 @@ class ToolCallJoiner:
             self._calls[place] = _Call(received_id, name)
             piece["id"] = self._own_id(received_id, place, answer_id)
             piece["type"] = _text(piece.get("type")) or "function"
+            self._calls[place].arguments.append(_text(function.get("arguments")))
             return piece
+        call.arguments.append(_text(function.get("arguments")))
         piece.pop("id", None)
         piece.pop("type", None)
         call.received_id = call.received_id or received_id
@@ -116,6 +125,16 @@ def _write_arguments(function: dict[str, Any]) -> None:
     arguments = function.get("arguments")
     if type(arguments) is dict or type(arguments) is list:
         function["arguments"] = orjson.dumps(arguments).decode()
+
+
+def _is_json(text: str) -> bool:
+    if not text.strip():
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(value: object) -> str:

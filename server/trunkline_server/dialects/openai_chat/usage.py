@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 _DETAILS: Final = ("prompt_tokens_details", "completion_tokens_details")
+_CACHED: Final = ("prompt_cache_hit_tokens", "cached_tokens")
+"""Where DeepSeek and Moonshot count what was read from a cache, beside `prompt_tokens`, where their reports have no details of it."""
 _MOST_TOKENS: Final = 2**40
 
 
@@ -26,9 +28,22 @@ def read_usage(value: object) -> dict[str, Any] | None:
     for name in _DETAILS:
         if type(details := usage.get(name)) is dict:
             usage[name] = {key: item for key, item in details.items() if not _is_broken_count(key, item)}
+    _add_cached(usage)
     if not _is_price(usage.get("cost", 0)):
         del usage["cost"]
     return usage
+
+
+def _add_cached(usage: dict[str, Any]) -> None:
+    """Tells tokens that were read from a cache, and that only a provider's own key counts, where OpenAI counts them: they have a price of their own."""
+    details = usage.get(_DETAILS[0])
+    if type(details) is dict and details.get("cached_tokens") is not None:
+        return
+    for key in _CACHED:
+        cached = _count(usage.get(key))
+        if cached is not None and cached <= usage["prompt_tokens"]:
+            usage[_DETAILS[0]] = {**(details if type(details) is dict else {}), "cached_tokens": cached}
+            return
 
 
 def _count(value: object) -> int | None:

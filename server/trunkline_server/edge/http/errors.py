@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -16,10 +17,24 @@ from trunkline_server.jsonshape import Codec
 _WAIT_STATUSES: Final = frozenset({429, 503})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The answer that a failure is."""
+
+    status: int
+    body: bytes
+    headers: Headers = ()
+
+
 def error_of_fault(field: str, description: str) -> GatewayError:
     """The failure of a request with one fault."""
     fault = FieldFault(field=field, description=description)
     return GatewayError(ErrorReason.ERROR_REASON_INVALID_REQUEST, f"{field}: {description}.", faults=[fault])
+
+
+def refuse(codec: Codec, error: GatewayError, _request_id: str = "") -> Refusal:
+    """The answer that a failure is on every path that is not another face's; the request's id stands in a header of all answers."""
+    return Refusal(status=error.shape.http_status, body=error_json(codec, error), headers=error_headers(error))
 
 
 def error_json(codec: Codec, error: GatewayError) -> bytes:

@@ -18,6 +18,7 @@ import trunkline
 from trunkline.v1.error_pb2 import DESCRIPTOR as ERROR_FILE
 from trunkline.v1.error_pb2 import ErrorReason, ErrorResponse
 from trunkline_server.core.errors import ERROR_SHAPES, reason_name
+from trunkline_server.edge.http.openapi_faces import add_faces
 from trunkline_server.edge.http.routes import SERVED_BASES
 from trunkline_server.jsonshape.openapi import Failure, Outline, make_document
 from trunkline_server.jsonshape.openapi_comments import read_comments
@@ -79,7 +80,9 @@ def make_openapi() -> bytes:
         failures=[_failure(status, comments) for status in _statuses()],
         headers=_GENERATION_ID,
     )
-    return orjson.dumps(make_document(files, outline), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    document = make_document(files, outline)
+    add_faces(document, tuple(_GENERATION_ID))
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _statuses() -> list[int]:

@@ -23,7 +23,7 @@ from trunkline_server.edge.failures import error_of_faults
 from trunkline_server.edge.http.body import read_body
 from trunkline_server.edge.http.errors import error_of_fault
 from trunkline_server.edge.http.exchange import JSON, Exchange
-from trunkline_server.edge.http.guard import check_accept
+from trunkline_server.edge.http.guard import authorization, check_accept
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.routes import Binding
 from trunkline_server.jsonshape import Codec, ShapeFaults, parse_json
@@ -50,6 +50,7 @@ class RpcRoute:
         self._codec = codec
         self._options = options
         self._input = binding.rpc.input_type
+        self.credentials = authorization
         self._input_class = message_factory.GetMessageClass(binding.rpc.input_type)
 
     async def serve(self, exchange: Exchange, principal: Principal, variables: Mapping[str, str], query: str) -> None:

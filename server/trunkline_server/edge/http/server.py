@@ -19,22 +19,20 @@ from trunkline_server.core.errors import GatewayError
 from trunkline_server.core.ports import Gateway, UnaryRpc
 from trunkline_server.edge.admission import REQUEST_ID_HEADER, Admission
 from trunkline_server.edge.failures import error_of_exception
-from trunkline_server.edge.http.chat import ChatRoute
-from trunkline_server.edge.http.errors import error_headers, error_json
+from trunkline_server.edge.http.chat import ChatFace
+from trunkline_server.edge.http.errors import Refusal, refuse
 from trunkline_server.edge.http.exchange import JSON, ClientGoneError, Exchange, HttpDate, head_bytes
-from trunkline_server.edge.http.guard import (
-    authorization,
-    check_content_type,
-    check_header_names,
-    check_host,
-    check_origin,
-)
+from trunkline_server.edge.http.face_completions import CompletionsFace
+from trunkline_server.edge.http.face_messages import MessagesFace
+from trunkline_server.edge.http.face_responses import ResponsesFace
+from trunkline_server.edge.http.faces import Face, FaceRoute
+from trunkline_server.edge.http.guard import check_content_type, check_header_names, check_host, check_origin
 from trunkline_server.edge.http.options import HttpEdgeOptions
 from trunkline_server.edge.http.pages import Page, Pages
 from trunkline_server.edge.http.protocol import EdgeServer
 from trunkline_server.edge.http.request import Request
 from trunkline_server.edge.http.retirement import empty_and_close
-from trunkline_server.edge.http.routes import RouteTable, read_bindings
+from trunkline_server.edge.http.routes import RouteTable, read_bindings, served_paths
 from trunkline_server.edge.http.rpc import RpcRoute
 from trunkline_server.jsonshape import Codec
 
@@ -54,12 +52,16 @@ _SHOWN: Final = 100
 class Route(Protocol):
     """What serves one method of one path."""
 
+    @property
+    def credentials(self) -> Callable[[Request], Sequence[str]]:
+        """What reads the values of `authorization` off a request."""
+
     async def serve(self, exchange: Exchange, principal: Principal, variables: Mapping[str, str], query: str) -> None:
         """Answers the exchange. Raises GatewayError as long as nothing is written."""
 
 
 class HttpEdge:
-    """Serves the contract's JSON wire.
+    """Serves the contract's JSON wire, and the faces that clients of other APIs speak.
 
     `unary_rpcs` are keyed by full method name, and the modules of their services must be imported: the routes are read from their descriptors. `is_ready`
     is asked by `/readyz`. `clock_s` is the wall clock, for the Date header alone.
@@ -90,9 +92,12 @@ class HttpEdge:
         self._listeners: list[asyncio.Server] = []
         self._pages = Pages()
         self._routes = RouteTable[Route]()
-        chat = ChatRoute(_FACADE, gateway=gateway, admission=admission, codec=codec, options=options)
-        for binding in read_bindings(_FACADE):
-            self._routes.add(binding.http_method, binding.path, chat)
+        self._faces: dict[str, Face] = {}
+        for face in make_faces(codec, clock_s):
+            route = FaceRoute(face, gateway=gateway, admission=admission, options=options)
+            for path in served_paths(face.path):
+                self._routes.add("POST", path, route)
+                self._faces[path] = face
         for name, rpc in unary_rpcs.items():
             for binding in read_bindings(find_rpc(name)):
                 self._routes.add(
@@ -235,7 +240,9 @@ class HttpEdge:
             return
         found = self._routes.find(path)
         if found is None:
-            raise GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, f"Nothing is served at {path[:_SHOWN]!r}.")
+            face = self._find_face(path)
+            more = f" {face.unserved}" if face is not None and face.unserved else ""
+            raise GatewayError(ErrorReason.ERROR_REASON_NOT_FOUND, f"Nothing is served at {path[:_SHOWN]!r}.{more}")
         methods, variables = found
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
@@ -245,7 +252,7 @@ class HttpEdge:
             check_origin(request)
             if request.method not in _READING:
                 check_content_type(request)
-        principal = self._admission.authenticate(authorization(request))
+        principal = self._admission.authenticate(route.credentials(request))
         await route.serve(exchange, principal, variables, query)
 
     async def _tell_health(self, exchange: Exchange, path: str) -> None:
@@ -270,7 +277,8 @@ class HttpEdge:
             await exchange.answer(204, b"", headers=headers)
             return
         error = GatewayError(ErrorReason.ERROR_REASON_METHOD_NOT_ALLOWED, f"This path serves {', '.join(allowed)}.")
-        await exchange.answer(error.shape.http_status, error_json(self._codec, error), headers=headers)
+        refusal = self._refusal(exchange, error)
+        await exchange.answer(refusal.status, refusal.body, headers=[*headers, *refusal.headers])
 
     async def _refuse(self, exchange: Exchange, error: Exception) -> None:
         """Answers with a failure; where an answer has begun, all that is left is to break the connection."""
@@ -286,21 +294,43 @@ class HttpEdge:
             exchange.keep_alive = False
 
     def _write_error(self, exchange: Exchange, error: GatewayError) -> None:
-        exchange.write_answer(error.shape.http_status, error_json(self._codec, error), headers=error_headers(error))
+        refusal = self._refusal(exchange, error)
+        exchange.write_answer(refusal.status, refusal.body, headers=refusal.headers)
+
+    def _refusal(self, exchange: Exchange, error: GatewayError) -> Refusal:
+        """The failure in the words of the face that the client speaks, which its path tells."""
+        face = self._find_face(exchange.request.raw_path.partition("?")[0])
+        return refuse(self._codec, error) if face is None else face.refuse(error, exchange.request_id)
+
+    def _find_face(self, path: str) -> Face | None:
+        """The face on a path or above it; None for all other paths."""
+        faces = self._faces.items()
+        return next((face for root, face in faces if path == root or path.startswith(f"{root}/")), None)
 
     def _refuse_unparsed(self, error: GatewayError) -> bytes:
         """The answer where there is no whole request to answer; the connection is closed after it."""
-        body = error_json(self._codec, error)
+        refusal = refuse(self._codec, error)
         headers = [
             ("Content-Type", JSON),
-            ("Content-Length", str(len(body))),
+            ("Content-Length", str(len(refusal.body))),
             ("X-Content-Type-Options", "nosniff"),
             ("X-Generation-Id", self._admission.make_generation_id()),
             (REQUEST_ID_HEADER.title(), self._admission.make_request_id({})),
             ("Date", self._date.text()),
             ("Connection", "close"),
         ]
-        return head_bytes(error.shape.http_status, headers) + body
+        return head_bytes(refusal.status, headers) + refusal.body
+
+
+def make_faces(codec: Codec, clock_s: Callable[[], float]) -> Sequence[Face]:
+    """All faces. `clock_s` is the wall clock."""
+    chat = ChatFace(_FACADE, codec)
+    return (
+        chat,
+        MessagesFace(codec),
+        ResponsesFace(codec, keep_alive=chat.keep_alive, clock_s=clock_s),
+        CompletionsFace(codec, keep_alive=chat.keep_alive),
+    )
 
 
 def find_rpc(name: str) -> MethodDescriptor:

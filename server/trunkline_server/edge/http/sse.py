@@ -8,6 +8,8 @@ How a stream reads on the wire, by the contract's options (trunkline.jsonshape.v
   `interval_s` of silence;
 - after the last chunk `data: [DONE]`; after a failure one event with an `error`, and nothing: no `[DONE]`, since nothing is done.
 
+Other faces have other events, keep a stream alive by other bytes and end it by other events (faces.py); when something is written is the same for all.
+
 Comments are written from a timer that looks, each time it fires, when the stream last wrote. So a chunk costs no task and no timer.
 """
 
@@ -16,20 +18,22 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Self
 
-from trunkline_server.edge.events import Framing
 from trunkline_server.edge.http.exchange import Exchange, Headers
 
 EVENTS: Final = "text/event-stream"
 # nginx and its kind would gather the stream into blocks.
-_HEADERS: Final[Headers] = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
+_HEADERS: Final = (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
 
 
 class EventStream:
-    """The answer to one exchange as server-sent events. Use it as a context: leaving it stops the timer."""
+    """The answer to one exchange as server-sent events, `keep_alive` among them where it is silent. Use it as a context: leaving it stops the timer."""
 
-    def __init__(self, exchange: Exchange, framing: Framing, *, hold_s: float, interval_s: float) -> None:
+    def __init__(
+        self, exchange: Exchange, keep_alive: bytes, *, headers: Headers = (), hold_s: float, interval_s: float
+    ) -> None:
         self._exchange = exchange
-        self._framing = framing
+        self._keep_alive = keep_alive
+        self._headers = (*_HEADERS, *headers)
         self._interval_s = interval_s
         self._loop = asyncio.get_running_loop()
         self._last_write_s = 0.0
@@ -53,19 +57,19 @@ class EventStream:
             await exchange.drain()
 
     async def finish(self, events: bytes) -> None:
-        """Sends the last events, the terminator and the end of the body in one write."""
-        self._write(events + self._framing.terminator, last=True)
+        """Sends the last events and the end of the body in one write."""
+        self.finish_now(events)
         await self._exchange.drain()
 
-    def fail(self, event: bytes) -> None:
-        """Ends a stream that failed: one event, no terminator. Never waits."""
-        self._write(event, last=True)
+    def finish_now(self, events: bytes) -> None:
+        """As `finish`, without waiting for a slow client: for a stream that failed."""
+        self._write(events, last=True)
 
     def _write(self, data: bytes, *, last: bool = False) -> None:
         exchange = self._exchange
         self._last_write_s = self._loop.time()
         if not exchange.began:
-            exchange.begin_stream(EVENTS, _HEADERS, b"" if last else data)
+            exchange.begin_stream(EVENTS, self._headers, b"" if last else data)
             if not last:
                 return
         exchange.write_piece(data, last=last)
@@ -80,6 +84,6 @@ class EventStream:
         if exchange.is_stalled:
             due_s = now_s + self._interval_s
         elif due_s <= now_s:
-            self._write(self._framing.comment)
+            self._write(self._keep_alive)
             due_s = now_s + self._interval_s
         self._timer = self._loop.call_at(due_s, self._tick)
