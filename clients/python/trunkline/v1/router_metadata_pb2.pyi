@@ -192,7 +192,7 @@ class PipelineStage(_message.Message):
     GUARDRAIL_ID_FIELD_NUMBER: _builtins.int
     GUARDRAIL_SCOPE_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """"guardrail", "plugin", "server_tools", "response_healing", "context_compression"."""
+    """"guardrail", "plugin", "server_tools", "response_healing", "context_compression"; "dialect": what the provider did not get, or got otherwise."""
     name: _builtins.str
     """Which one."""
     summary: _builtins.str
